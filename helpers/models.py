@@ -1,0 +1,154 @@
+"""Which network? Builders, and the weights that ship with the lessons."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+import torchvision
+from torch import nn
+
+from helpers import DATA
+
+WEIGHTS = DATA / "weights"
+
+# (output channels at width 1, stride) of the thirteen separable blocks: Howard et al. 2017, arXiv:1704.04861, table 1.
+V1_BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+
+
+def mobilenet_v1(width: float = 1.0, num_classes: int = 1000, stem_stride: int = 2) -> nn.Sequential:
+    """MobileNetV1 with a width multiplier (Howard et al. 2017, arXiv:1704.04861, table 1); torchvision has none.
+
+    Takes float32 [B,3,H,W] and gives logits [B,num_classes]. `stem_stride=1` suits 32-pixel images.
+    As in the paper, channels are cut off to whole numbers, not rounded to multiples of eight.
+    """
+    _check_width(width)
+
+    def conv(channels_in: int, channels_out: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
+        layer = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+        return nn.Sequential(layer, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
+
+    channels = max(1, int(32 * width))
+    layers = [conv(3, channels, 3, stem_stride)]
+    for out, stride in V1_BLOCKS:
+        out = max(1, int(out * width))
+        layers += [conv(channels, channels, 3, stride, groups=channels), conv(channels, out, 1, 1)]
+        channels = out
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+
+
+def mobilenet_v2(width: float = 1.0, num_classes: int = 1000, stem_stride: int = 2, dropout: float = 0.2) -> nn.Module:
+    """torchvision's MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) with fresh random weights.
+
+    Takes float32 [B,3,H,W] and gives logits [B,num_classes]. `stem_stride=1` leaves the first convolution at full size,
+    which suits 32-pixel images: the last feature map is then 2×2 instead of 1×1.
+    """
+    _check_width(width)
+    if stem_stride not in (1, 2):
+        raise ValueError(f"stem_stride is 1 or 2, not {stem_stride!r}")
+    model = torchvision.models.mobilenet_v2(width_mult=width, num_classes=num_classes, dropout=dropout)
+    model.features[0][0].stride = (stem_stride, stem_stride)
+    return model
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A frozen feature extractor and what its images must look like."""
+
+    model: nn.Module  # float32 [B,3,image_size,image_size] → features [B,features], in eval mode
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    about: str
+    features: int = 1280
+
+
+def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
+    """The shipped MobileNetV2 backbone (Tiny-ImageNet), or torchvision's own with `"imagenet"`, which needs a network.
+
+    The result's model has no classification head: it maps normalised images to 1,280 features.
+    Raises FileNotFoundError or ValueError when the shipped file is missing or damaged, ValueError for another name.
+    """
+    if which == "imagenet":
+        weights = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
+        model = torchvision.models.mobilenet_v2(weights=weights)
+        size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        about = "MobileNetV2, width 1.0, pretrained by torchvision on ImageNet (IMAGENET1K_V2)"
+    elif which == "tiny-imagenet":
+        facts = json.loads((WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text())
+        model = load_weights(mobilenet_v2(num_classes=200), WEIGHTS / "mobilenet_v2_tiny_imagenet.safetensors")
+        size, mean, std = facts["image_size"], tuple(facts["mean"]), tuple(facts["std"])
+        about = f"MobileNetV2, width 1.0, pretrained on {facts['trained_on']}"
+    else:
+        raise ValueError(f'load_pretrained knows "tiny-imagenet" and "imagenet", not {which!r}')
+    model.classifier = nn.Identity()
+    model.requires_grad_(False)
+    return Pretrained(model.eval().to(memory_format=torch.channels_last), size, mean, std, about)
+
+
+def load_zoo(width: float) -> nn.Module:
+    """One of the series' own MobileNetV2: 10 classes, 32 pixels, stem of stride 1, eval mode.
+
+    Trained on the complete CIFAR-10 without the sample's 5,000 training images and without any test image
+    (`python -m helpers train`). Expects images normalised with CIFAR10_MEAN and CIFAR10_STD.
+    """
+    path = WEIGHTS / f"zoo_mobilenet_v2_{width:g}.safetensors"
+    if not path.exists():
+        there = sorted(p.stem.removeprefix("zoo_mobilenet_v2_") for p in WEIGHTS.glob("zoo_mobilenet_v2_*.safetensors"))
+        raise FileNotFoundError(
+            f"no trained network of width {width:g}: {path.name} is not in data/weights/. "
+            f"Widths there: {', '.join(there) or 'none'}. `git checkout data/weights` brings back a lost file."
+        )
+    model = load_weights(mobilenet_v2(width, num_classes=10, stem_stride=1), path)
+    return model.eval().to(memory_format=torch.channels_last)
+
+
+def save_weights(model: nn.Module, path: str | Path) -> Path:
+    """Write a network's weights as safetensors float16, with their SHA-256 in `path` + ".sha256".
+
+    BatchNorm's batch counter is left out: nothing uses it after training.
+    """
+    path = Path(path)
+    state = {k: v.detach().half().contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    safetensors.torch.save_file(state, temporary)
+    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    # The sum goes first: should the second step fail, the pair is refused rather than believed.
+    sum_part = path.with_name(path.name + ".sha256.part")
+    sum_part.write_text(f"{digest}  {path.name}\n")
+    os.replace(sum_part, path.with_name(path.name + ".sha256"))
+    os.replace(temporary, path)
+    return path
+
+
+def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
+    """Fill `model` from a file of `save_weights`, after comparing its SHA-256.
+
+    Raises FileNotFoundError when a file is missing, ValueError when it is damaged or belongs to another network.
+    """
+    path = Path(path)
+    sum_path = path.with_name(path.name + ".sha256")
+    for needed in (path, sum_path):
+        if not needed.exists():
+            raise FileNotFoundError(f"{needed.name} is missing from {path.parent.name}/: restore it with git checkout")
+    blob = path.read_bytes()
+    if hashlib.sha256(blob).hexdigest() != sum_path.read_text().split()[0]:
+        raise ValueError(f"{path.name} is damaged: its SHA-256 is not the one in {sum_path.name}. Restore both with git checkout")
+    try:
+        state = {k: v.float() for k, v in safetensors.torch.load(blob).items()}
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{path.name} does not fit this network: {error}") from error
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(f"{path.name} does not fit this network: missing {missing[:3]}, not wanted {unexpected[:3]}")
+    return model
+
+
+def _check_width(width: float) -> None:
+    if not 0 < width <= 4:
+        raise ValueError(f"the width multiplier lies between 0 and 4 (usually 0.25 to 1.4), not {width!r}")
