@@ -1,0 +1,139 @@
+"""How good is it, and how sure are we?"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from torch import nn
+
+
+def predict(model: nn.Module, batches) -> torch.Tensor:
+    """Logits [N,C] for all batches in their order, in evaluation mode; the model's mode is put back afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            return torch.cat([model(images) for images, _ in batches]).clone()
+    finally:
+        model.train(was_training)
+
+
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for an accuracy of `correct` out of `total` (Wilson 1927), both ends in [0, 1].
+
+    Raises ValueError when `total` is not positive or `correct` lies outside 0..total.
+    """
+    if total <= 0 or not 0 <= correct <= total:
+        raise ValueError(f"correct must lie in 0..total and total above 0, not {correct!r} of {total!r}")
+    z = _z(confidence)
+    share = correct / total
+    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 accuracy with its 95 % Wilson interval, and the images that it was measured on."""
+
+    correct: int
+    total: int
+    source: str = ""
+
+    @property
+    def value(self) -> float:
+        return self.correct / self.total
+
+    @property
+    def low(self) -> float:
+        return wilson_interval(self.correct, self.total)[0]
+
+    @property
+    def high(self) -> float:
+        return wilson_interval(self.correct, self.total)[1]
+
+    def __str__(self) -> str:
+        text = f"{self.value:.1%} (95 % interval {self.low:.1%} to {self.high:.1%}; {self.correct:,} of {self.total:,})"
+        return f"{text} · {self.source}" if self.source else text
+
+
+def accuracy(logits: torch.Tensor, labels: torch.Tensor, source: str = "") -> Accuracy:
+    """How many of the highest logits [N,C] (or predicted classes [N]) are the labels [N]."""
+    predicted = logits.argmax(1) if logits.ndim == 2 else logits
+    if predicted.shape != labels.shape:
+        raise ValueError(f"{len(predicted)} predictions for {len(labels)} labels")
+    return Accuracy(int((predicted == labels).sum()), len(labels), source)
+
+
+def confusion(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Counts int64 [C,C]: row = true class, column = predicted class, from logits [N,C]."""
+    classes = logits.shape[1]
+    return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Reliability of the top-1 probability, in bins of equal width, and the expected calibration error."""
+
+    confidence: list[float]  # mean probability of the predicted class, one value a bin (nan where empty)
+    accuracy: list[float]
+    count: list[int]
+    error: float  # Σ count/N · |accuracy − confidence| (Naeini et al. 2015)
+
+
+def calibration(logits: torch.Tensor, labels: torch.Tensor, bins: int = 15) -> Calibration:
+    """How far the network's confidence is from how often it is right; logits [N,C], labels [N]."""
+    if bins < 1 or not len(labels):
+        raise ValueError("calibration needs at least one bin and one image")
+    top, predicted = logits.double().softmax(1).max(1)
+    right = (predicted == labels).double()
+    which = (top * bins).ceil().long().sub(1).clamp(0, bins - 1)
+    count = torch.bincount(which, minlength=bins)
+    confidence = torch.bincount(which, top, bins) / count
+    correct = torch.bincount(which, right, bins) / count
+    error = float(((confidence - correct).abs().nan_to_num() * count).sum() / len(labels))
+    return Calibration(confidence.tolist(), correct.tolist(), count.tolist(), error)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two classifiers on the same images: the difference of their accuracies (first − second)."""
+
+    only_first: int  # images that only the first got right
+    only_second: int
+    total: int
+    difference: float
+    low: float  # 95 % interval of the difference
+    high: float
+    p_value: float  # exact McNemar test: how often chance alone does as much
+
+    def __str__(self) -> str:
+        points = [f"{100 * x:+.1f}" for x in (self.difference, self.low, self.high)]
+        return (
+            f"{points[0]} points (95 % interval {points[1]} to {points[2]}; p = {self.p_value:.2g}; "
+            f"only the first right {self.only_first}, only the second {self.only_second}, of {self.total:,})"
+        )
+
+
+def mcnemar(first_correct: torch.Tensor, second_correct: torch.Tensor, confidence: float = 0.95) -> Paired:
+    """Compare two classifiers on the same images (McNemar 1947), from bool tensors [N]: was each image right?
+
+    The interval is Agresti and Min's (2005): Wald's after half a count is added to each of the four cells.
+    """
+    if first_correct.shape != second_correct.shape or first_correct.ndim != 1 or not len(first_correct):
+        raise ValueError("both need one answer an image, for the same images")
+    first, second = first_correct.bool(), second_correct.bool()
+    b, c, total = int((first & ~second).sum()), int((~first & second).sum()), len(first)
+    rare, pairs = min(b, c), b + c
+    tail = sum(math.comb(pairs, k) for k in range(rare + 1)) / 2**pairs if pairs else 1.0
+    p, q, n = b + 0.5, c + 0.5, total + 2
+    half = _z(confidence) * math.sqrt(p + q - (p - q) ** 2 / n) / n
+    middle = (p - q) / n
+    return Paired(b, c, total, (b - c) / total, middle - half, middle + half, min(1.0, 2 * tail))
+
+
+def _z(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not {confidence!r}")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
