@@ -1,0 +1,83 @@
+"""The runs behind the committed files: `python -m helpers --help`."""
+
+import argparse
+import sys
+import time
+
+
+def log(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    sample = commands.add_parser("sample", help="write data/cifar10-sample/ from contact sheets of the complete set")
+    sample.add_argument("--from", dest="folder", required=True, metavar="FOLDER")
+
+    stats = commands.add_parser("stats", help="channel statistics of the complete CIFAR-10 → data/results/channel_stats.csv")
+    stats.add_argument("--full", action="store_true", help="the complete set (CIFAR10_DIR, or a download) beside the sample")
+
+    bench = commands.add_parser("bench", help="measure this machine; prints, writes nothing")
+    bench.add_argument("what", choices=["data"], help="data: images per second, per-image DataLoader against Batches")
+
+    execute = commands.add_parser("execute", help="run notebooks top to bottom in a clean kernel and store the outputs")
+    execute.add_argument("which", nargs="*", metavar="NN", help="00, 03, solutions/03, appendix_a …; all when none is named")
+
+    train = commands.add_parser("train", help="train one network of the zoo on the complete CIFAR-10 → data/results/zoo.csv")
+    train.add_argument("--width", type=float, required=True)
+    train.add_argument("--size", type=int, default=32, help="pixels")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--epochs", type=int, default=16)
+    train.add_argument("--lr", type=float, default=0.1)
+    train.add_argument("--weight-decay", type=float, default=5e-4)
+    train.add_argument("--limit", type=int, help="use so many training images only: a trial, nothing is recorded")
+
+    pilot = commands.add_parser("pilot", help="short runs that choose learning rate and weight decay")
+    pilot.add_argument("--width", type=float, default=0.25)
+    pilot.add_argument("--images", type=int, default=12_000)
+    pilot.add_argument("--epochs", type=int, default=5)
+    pilot.add_argument("--lr", type=float, nargs="+", default=[0.05, 0.1, 0.2])
+    pilot.add_argument("--weight-decay", type=float, nargs="+", default=[5e-4, 5e-5])
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "train":
+            from helpers.runs import train_zoo
+
+            train_zoo(
+                options.width, options.size, options.seed, options.epochs, options.lr, options.weight_decay,
+                options.limit, log,
+            )  # fmt: skip
+        elif options.command == "pilot":
+            from helpers.runs import pilot
+
+            pilot(options.width, options.images, options.epochs, options.lr, options.weight_decay, log)
+        elif options.command == "stats":
+            from helpers.make import channel_statistics
+
+            channel_statistics(options.full)
+        elif options.command == "sample":
+            from helpers.make import write_sample
+
+            write_sample(options.folder)
+        elif options.command == "bench":
+            from helpers.make import bench_data
+
+            bench_data()
+        elif options.command == "execute":
+            from helpers.make import execute
+
+            return execute(options.which)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
