@@ -13,8 +13,8 @@ def predict(model: nn.Module, batches) -> torch.Tensor:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            return torch.cat([model(images) for images, _ in batches]).clone()
+        with torch.no_grad():  # not inference_mode: its tensors could not train a head afterwards
+            return torch.cat([model(images) for images, _ in batches])
     finally:
         model.train(was_training)
 
