@@ -16,16 +16,18 @@ def parser() -> argparse.ArgumentParser:
     sample = commands.add_parser("sample", help="write data/cifar10-sample/ from contact sheets of the complete set")
     sample.add_argument("--from", dest="folder", required=True, metavar="FOLDER")
 
-    stats = commands.add_parser("stats", help="channel statistics of the complete CIFAR-10 → data/results/channel_stats.csv")
-    stats.add_argument("--full", action="store_true", help="the complete set (CIFAR10_DIR, or a download) beside the sample")
+    stats = commands.add_parser("stats", help="channel statistics of the images → data/results/channel_stats.csv")
+    stats.add_argument("--full", action="store_true", help="also of the complete set (CIFAR10_DIR, or a download)")
 
     bench = commands.add_parser("bench", help="measure this machine; prints, writes nothing")
     bench.add_argument("what", choices=["data"], help="data: images per second, per-image DataLoader against Batches")
 
-    execute = commands.add_parser("execute", help="run notebooks top to bottom in a clean kernel and store the outputs")
-    execute.add_argument("which", nargs="*", metavar="NN", help="00, 03, solutions/03, appendix_a …; all when none is named")
+    execute = commands.add_parser("execute", help="run notebooks in a clean kernel and store the outputs")
+    execute.add_argument(
+        "which", nargs="*", metavar="NN", help="00, solutions/03, appendix_a …; all when none is named"
+    )
 
-    train = commands.add_parser("train", help="train one network of the zoo on the complete CIFAR-10 → data/results/zoo.csv")
+    train = commands.add_parser("train", help="train one network on the complete CIFAR-10 → data/results/zoo.csv")
     train.add_argument("--width", type=float, required=True)
     train.add_argument("--size", type=int, default=32, help="pixels")
     train.add_argument("--seed", type=int, default=0)

@@ -66,7 +66,7 @@ class ImageSet:
                 f"not {self.labels.dtype} of shape {list(self.labels.shape)}"
             )
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
-            raise ValueError(f"a label lies outside 0..{len(self.classes) - 1}, the {len(self.classes)} classes there are")
+            raise ValueError(f"a label lies outside 0..{len(self.classes) - 1}: there are {len(self.classes)} classes")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -106,7 +106,8 @@ def write_sheet(images: torch.Tensor, path: str | Path, columns: int) -> None:
         raise ValueError(f"{len(images)} images do not fill rows of {columns}")
     tiles = images.numpy().reshape(rows, columns, SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
     part = Path(path).with_suffix(".part")
-    Image.fromarray(np.ascontiguousarray(tiles).reshape(rows * SIDE, columns * SIDE, 3)).save(part, "PNG", optimize=True)
+    pixels = np.ascontiguousarray(tiles).reshape(rows * SIDE, columns * SIDE, 3)
+    Image.fromarray(pixels).save(part, "PNG", optimize=True)
     os.replace(part, path)
 
 
@@ -117,12 +118,14 @@ def read_sheets(folder: str | Path, source: str) -> tuple[ImageSet, ImageSet]:
         found = sorted(path.stem for path in (folder / part).glob("*.png"))
         if not found:
             raise FileNotFoundError(
-                f"{folder / part} holds no contact sheet: it should have one PNG a class, {CLASSES[0]}.png to {CLASSES[-1]}.png"
+                f"{folder / part} holds no contact sheet: it should have one PNG a class, "
+                f"{CLASSES[0]}.png to {CLASSES[-1]}.png"
             )
         unknown, missing = sorted(set(found) - set(CLASSES)), [name for name in CLASSES if name not in found]
         if missing:
             hint = f" Renamed? {unknown[0]}.png is there, which is no class of CIFAR-10." if unknown else ""
-            raise FileNotFoundError(f"{folder / part / (missing[0] + '.png')} is missing ({len(missing)} of 10 sheets).{hint}")
+            gone = folder / part / f"{missing[0]}.png"
+            raise FileNotFoundError(f"{gone} is missing ({len(missing)} of 10 sheets).{hint}")
         if unknown:
             raise ValueError(f"{folder / part / (unknown[0] + '.png')}: {unknown[0]!r} is no class of CIFAR-10")
         sheets = [read_sheet(folder / part / f"{name}.png") for name in CLASSES]
@@ -136,11 +139,11 @@ def read_sheets(folder: str | Path, source: str) -> tuple[ImageSet, ImageSet]:
 
 
 def load_cifar10(which: str = "sample") -> tuple[ImageSet, ImageSet]:
-    """Training and test images of CIFAR-10 (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009).
+    """Training and test images of CIFAR-10 (Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009).
 
     "sample": the 5,000 + 2,000 images that ship with the lessons; no network.
     "full": all 60,000, from the folder named by the environment variable CIFAR10_DIR (contact sheets, or the official
-    `cifar-10-batches-py`), else from an earlier download, else by download (170 MB) from the official host or CIFAR10_URL.
+    `cifar-10-batches-py`), else from an earlier download, else by download (170 MB): CIFAR10_URL or the official host.
     Raises ValueError, FileNotFoundError or ConnectionError with what to do.
     """
     if which == "sample":
@@ -166,7 +169,8 @@ def _from_folder(folder: Path) -> tuple[ImageSet, ImageSet]:
         if (root / CIFAR10.base_folder).is_dir() and (root is folder or folder.name == CIFAR10.base_folder):
             return _from_batches(root)
     raise FileNotFoundError(
-        f"CIFAR10_DIR names {folder}, which holds neither train/ and test/ with contact sheets nor {CIFAR10.base_folder}/"
+        f"CIFAR10_DIR names {folder}, which holds neither train/ and test/ with contact sheets "
+        f"nor {CIFAR10.base_folder}/: name a folder that does, or unset it to download"
     )
 
 
@@ -191,8 +195,9 @@ def download_cifar10() -> Path:
     """
     url = os.environ.get("CIFAR10_URL", CIFAR10.url)
     print(
-        f"Fetching CIFAR-10 (170 MB, about 350 MB on disk) from {url}. The official host has been slow since June 2026: "
-        "about 40 minutes (pytorch/vision#9536). CIFAR10_URL names another copy, CIFAR10_DIR a folder that has the images.",
+        f"Fetching CIFAR-10 (170 MB, about 350 MB on disk) from {url}. The official host has been slow since June "
+        "2026: about 40 minutes (pytorch/vision#9536). CIFAR10_URL names another copy, CIFAR10_DIR a folder that has "
+        "the images.",
         flush=True,
     )
     advice = "Nothing was kept. Try again later, or set CIFAR10_URL (another copy) or CIFAR10_DIR (a folder)."
@@ -208,14 +213,18 @@ def download_cifar10() -> Path:
     except TimeoutError as error:
         raise ConnectionError(f"{url} did not answer for {TIMEOUT:g} seconds. {advice}") from error
     except RuntimeError as error:  # torchvision: the md5 differs
-        raise ConnectionError(f"{url} sent something else than the CIFAR-10 archive, or only a part of it. {advice}") from error
+        raise ConnectionError(
+            f"{url} sent something else than the CIFAR-10 archive, or only a part of it. {advice}"
+        ) from error
     except PermissionError as error:
         raise PermissionError(f"no permission to write in {DOWNLOADS}: {error}. {advice}") from error
     except OSError as error:  # URLError is one too
         if isinstance(getattr(error, "reason", None), TimeoutError):
             raise ConnectionError(f"{url} did not answer for {TIMEOUT:g} seconds. {advice}") from error
         if error.errno is not None and not isinstance(error, ConnectionError):
-            raise OSError(error.errno, f"could not store CIFAR-10 in {DOWNLOADS}: {error.strerror}. {advice}") from error
+            raise OSError(
+                error.errno, f"could not store CIFAR-10 in {DOWNLOADS}: {error.strerror}. {advice}"
+            ) from error
         raise ConnectionError(f"{url} could not be fetched: {getattr(error, 'reason', error)}. {advice}") from error
     finally:
         socket.setdefaulttimeout(old_timeout)
@@ -224,7 +233,7 @@ def download_cifar10() -> Path:
     return DOWNLOADS / CIFAR10.base_folder
 
 
-# ---------------------------------------------------------------------------------------------- splits and statistics
+# ---------------------------------------------------------------------------------------- splits and statistics
 
 
 def split(image_set: ImageSet, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
@@ -308,7 +317,8 @@ class Batches:
         for name, strength in augment.items():
             if name not in AUGMENTATIONS:
                 raise ValueError(f"there is no augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}")
-            if not 0 <= strength <= (1 if name in ("flip", "brightness", "contrast") else min(image_set.images.shape[1:3])):
+            limit = 1 if name in ("flip", "brightness", "contrast") else min(image_set.images.shape[1:3])
+            if not 0 <= strength <= limit:
                 raise ValueError(f"{name} cannot have strength {strength!r}: it is the {AUGMENTATIONS[name][0]}")
         self.image_set, self.batch_size, self.image_size = image_set, batch_size, image_size
         self.augment, self.shuffle, self.seed, self.epoch = dict(augment), shuffle, seed, 0
@@ -325,7 +335,7 @@ class Batches:
         self.epoch += 1
         count = len(self.image_set)
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
-        chances = torch.rand(count, 7, generator=generator)  # row i belongs to image i, column by column to an augmentation
+        chances = torch.rand(count, 7, generator=generator)  # row i belongs to image i, each column to one use
         for chosen in order.split(self.batch_size):
             yield self._make(self.image_set.images[chosen], chances[chosen]), self.image_set.labels[chosen]
 

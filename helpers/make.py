@@ -1,4 +1,4 @@
-"""What makes the small committed files: the sample, channel statistics, the notebooks' outputs; and the data benchmark."""
+"""Makes the small committed files: the sample, channel statistics, the notebooks' outputs; and the data benchmark."""
 
 import hashlib
 import os
@@ -28,11 +28,11 @@ def write_sample(folder: str) -> Path:
         for label, class_name in enumerate(CLASSES):
             images = sets[name].images[sets[name].labels == label]
             if len(images) < count:
-                raise ValueError(f"{folder} has {len(images)} {name} images of class {class_name}; the sample takes {count}")
+                raise ValueError(f"{folder} has {len(images)} {name} images of class {class_name}; needed are {count}")
             write_sheet(images[:count], part / name / f"{class_name}.png", columns)
     sheets = sorted(part.glob("*/*.png"))
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(part).as_posix()}\n" for path in sheets]
-    (part / "SHA256SUMS").write_text("".join(lines))
+    sums = [(hashlib.sha256(path.read_bytes()).hexdigest(), path.relative_to(part).as_posix()) for path in sheets]
+    (part / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for digest, name in sums), newline="\n")
     shutil.rmtree(SAMPLE, ignore_errors=True)
     os.replace(part, SAMPLE)
     size = sum(path.stat().st_size for path in SAMPLE.rglob("*.png"))
@@ -110,7 +110,7 @@ def bench_data(passes: int = 3) -> float:
 
 
 def execute(which: list[str]) -> int:
-    """Run notebooks in a clean kernel, top to bottom, and store their outputs; a notebook that fails stays as it was."""
+    """Run notebooks in a clean kernel, top to bottom, and store their outputs; one that fails stays as it was."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError

@@ -137,7 +137,9 @@ def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
             raise FileNotFoundError(f"{needed.name} is missing from {path.parent.name}/: restore it with git checkout")
     blob = path.read_bytes()
     if hashlib.sha256(blob).hexdigest() != sum_path.read_text().split()[0]:
-        raise ValueError(f"{path.name} is damaged: its SHA-256 is not the one in {sum_path.name}. Restore both with git checkout")
+        raise ValueError(
+            f"{path.name} is damaged: its SHA-256 is not the one in {sum_path.name}. Restore both with git checkout"
+        )
     try:
         state = {k: v.float() for k, v in safetensors.torch.load(blob).items()}
         missing, unexpected = model.load_state_dict(state, strict=False)

@@ -1,4 +1,4 @@
-"""The long runs behind the committed files of data/results/, each with its provenance. Called by `python -m helpers`."""
+"""The long runs behind the files of data/results/, each with its provenance. Called by `python -m helpers`."""
 
 import csv
 import datetime
@@ -29,7 +29,8 @@ def provenance(seconds: float) -> dict[str, str]:
     """What made a row: command, seconds, versions, processor, threads, date."""
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
-        names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
         cpu = f"{names[0]}, {len(names)} cores" if names else cpu
     return {
         "seconds": f"{seconds:.0f}",
@@ -43,7 +44,7 @@ def provenance(seconds: float) -> dict[str, str]:
 
 
 def record(name: str, rows: list[dict], key: tuple[str, ...]) -> Path:
-    """Put rows into data/results/`name`, replacing those with the same `key` columns; the file is never half-written."""
+    """Put rows into data/results/`name` in place of those with the same `key` columns; never leaves half a file."""
     path = RESULTS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{column: str(value) for column, value in row.items()} for row in rows]
@@ -69,7 +70,7 @@ def _number(text: str) -> tuple[float, str]:
 
 
 def zoo_sets() -> tuple[ImageSet, ImageSet, ImageSet]:
-    """(45,000 training, 5,000 validation, 10,000 test) images: validation is the sample's training set, nothing else is."""
+    """(45,000 training, 5,000 validation, 10,000 test) images: validation is exactly the sample's training set."""
     (full, test), (sample, _) = load_cifar10("full"), load_cifar10("sample")
     if (len(full), len(test)) != (50_000, 10_000):
         raise ValueError(f"the zoo trains on the complete CIFAR-10, not on {full.source}")
@@ -79,7 +80,7 @@ def zoo_sets() -> tuple[ImageSet, ImageSet, ImageSet]:
     held_out = full[validation]
     by_class = held_out[torch.argsort(held_out.labels, stable=True)]
     if not torch.equal(by_class.images, sample.images):
-        raise ValueError("the first 500 images of each class are not the sample's: the sample or the full set is altered")
+        raise ValueError("the first 500 images of each class are not the sample's: one of the two is altered")
     return full[~validation], held_out, test
 
 
@@ -147,7 +148,8 @@ def pilot(width: float, images: int, epochs: int, rates: list[float], decays: li
     for weight_decay in decays:
         for lr in rates:
             torch.manual_seed(0)
-            model = mobilenet_v2(width, num_classes=10, stem_stride=1, dropout=0.0).to(memory_format=torch.channels_last)
+            model = mobilenet_v2(width, num_classes=10, stem_stride=1, dropout=0.0)
+            model = model.to(memory_format=torch.channels_last)
             started = time.monotonic()
             history = fit(
                 model,

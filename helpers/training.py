@@ -92,9 +92,10 @@ def fit(
             if log and time.monotonic() - last_line > 15:
                 last_line, done = time.monotonic(), (step + 1 - start * len(batches)) / (steps - start * len(batches))
                 left = (last_line - began) * (1 / done - 1)
-                log(f"epoch {epoch + 1}/{epochs} {(index + 1) / len(batches):4.0%} loss {loss.item():.3f} {left / 60:.0f} min left")
+                share = (index + 1) / len(batches)
+                log(f"epoch {epoch + 1}/{epochs} {share:4.0%} loss {loss.item():.3f} {left / 60:.0f} min left")
         if not math.isfinite(total):
-            raise FloatingPointError(f"the loss is no longer a number in epoch {epoch + 1}: use a smaller lr than {lr:g}")
+            raise FloatingPointError(f"the loss is not a number in epoch {epoch + 1}: use a smaller lr than {lr:g}")
         history.lr.append(lr * factor)
         history.loss.append(total / len(batches))
         if validation is not None:
@@ -107,7 +108,8 @@ def fit(
             save_checkpoint(checkpoint, model, optimizer, averaged, epoch=epoch + 1, epochs=epochs, history=history)
         if log:
             measured = f" validation {history.validation_accuracy[-1]:.1%}" if validation is not None else ""
-            log(f"epoch {epoch + 1}/{epochs} done: loss {history.loss[-1]:.3f}{measured} in {history.seconds[-1]:.0f} s")
+            seconds = history.seconds[-1]
+            log(f"epoch {epoch + 1}/{epochs} done: loss {history.loss[-1]:.3f}{measured} in {seconds:.0f} s")
     if average:
         model.load_state_dict(averaged.state_dict())
     model.eval()
@@ -152,7 +154,7 @@ def load_checkpoint(path, model, optimizer, averaged, *, epochs: int) -> tuple[i
     try:
         state = torch.load(path, weights_only=True)
         if state["epochs"] != epochs:
-            raise ValueError(f"{path} belongs to a run of {state['epochs']} epochs, not {epochs}: delete it to start anew")
+            raise ValueError(f"{path} is of a run of {state['epochs']} epochs, not {epochs}: delete it to start anew")
         model.load_state_dict(state["model"])
         if state["averaged"] is not None:
             averaged.load_state_dict(state["averaged"])
@@ -160,6 +162,8 @@ def load_checkpoint(path, model, optimizer, averaged, *, epochs: int) -> tuple[i
     except ValueError:
         raise
     except Exception as error:
-        raise ValueError(f"{path} is no checkpoint of this run ({type(error).__name__}): delete it to start anew") from error
+        raise ValueError(
+            f"{path} is no checkpoint of this run ({type(error).__name__}): delete it to start anew"
+        ) from error
     torch.set_rng_state(state["random"])
     return state["epoch"], History(**state["history"])
