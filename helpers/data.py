@@ -3,16 +3,19 @@
 PNG contact sheets | the official archive → ImageSet → Batches → model
 """
 
-import contextlib
+import io
 import math
 import os
 import shutil
 import socket
+import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -84,25 +87,32 @@ def read_sheet(path: str | Path) -> torch.Tensor:
     """The images of one PNG contact sheet, row by row: uint8 [N,32,32,3]."""
     path = Path(path)
     try:
-        with Image.open(path) as sheet:
+        blob = path.read_bytes()
+        with Image.open(io.BytesIO(blob)) as sheet:
             mode, (width, height), form = sheet.mode, sheet.size, sheet.format
             pixels = np.asarray(sheet)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing: a class's images are one sheet named after the class") from None
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}): restore or copy it again") from error
-    if form != "PNG" or mode != "RGB":
-        raise ValueError(f"{path} is {form} with mode {mode}: a contact sheet is a PNG in RGB, 8 bits a channel")
-    if not width or width % SIDE or height % SIDE:
-        raise ValueError(f"{path} is {width}×{height} pixels: both sides must be multiples of {SIDE}")
+    deep = form == "PNG" and blob[24] == 16  # bits a channel, from the header: Pillow cuts them to 8 without a word
+    if form != "PNG" or mode != "RGB" or deep:
+        raise ValueError(
+            f"{path} is a {form} with mode {mode}{', 16 bits a channel' if deep else ''}: a contact sheet is a "
+            "lossless PNG in RGB, 8 bits a channel. Copy the original again"
+        )
+    if width % SIDE or height % SIDE:
+        raise ValueError(
+            f"{path} is {width}×{height} pixels, and both should be multiples of {SIDE}: copy the original again"
+        )
     tiles = pixels.reshape(height // SIDE, SIDE, width // SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
     return torch.from_numpy(np.ascontiguousarray(tiles).reshape(-1, SIDE, SIDE, 3))
 
 
 def write_sheet(images: torch.Tensor, path: str | Path, columns: int) -> None:
     """Write uint8 [N,32,32,3] as one lossless PNG of `columns` images a row. N must fill the rows."""
-    rows, left = divmod(len(images), columns)
-    if left or not rows:
+    rows, left = divmod(len(images), max(1, columns))
+    if columns < 1 or left or not rows:
         raise ValueError(f"{len(images)} images do not fill rows of {columns}")
     tiles = images.numpy().reshape(rows, columns, SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
     part = Path(path).with_suffix(".part")
@@ -127,7 +137,9 @@ def read_sheets(folder: str | Path, source: str) -> tuple[ImageSet, ImageSet]:
             gone = folder / part / f"{missing[0]}.png"
             raise FileNotFoundError(f"{gone} is missing ({len(missing)} of 10 sheets).{hint}")
         if unknown:
-            raise ValueError(f"{folder / part / (unknown[0] + '.png')}: {unknown[0]!r} is no class of CIFAR-10")
+            raise ValueError(
+                f"{folder / part / (unknown[0] + '.png')}: {unknown[0]!r} is no class of CIFAR-10: remove it"
+            )
         sheets = [read_sheet(folder / part / f"{name}.png") for name in CLASSES]
         labels = torch.repeat_interleave(torch.arange(10), torch.tensor([len(sheet) for sheet in sheets]))
         sets.append((torch.cat(sheets), labels))
@@ -193,14 +205,17 @@ def download_cifar10() -> Path:
 
     Everything happens in a temporary folder beside the goal; only files with the official md5 are moved there.
     """
-    url = os.environ.get("CIFAR10_URL", CIFAR10.url)
+    url, goal = os.environ.get("CIFAR10_URL") or CIFAR10.url, DOWNLOADS / CIFAR10.base_folder
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(
+            f"CIFAR10_URL is {url!r}, but must begin with http:// or https://; a folder goes into CIFAR10_DIR"
+        )
     print(
         f"Fetching CIFAR-10 (170 MB, about 350 MB on disk) from {url}. The official host has been slow since June "
         "2026: about 40 minutes (pytorch/vision#9536). CIFAR10_URL names another copy, CIFAR10_DIR a folder that has "
         "the images.",
         flush=True,
     )
-    advice = "Nothing was kept. Try again later, or set CIFAR10_URL (another copy) or CIFAR10_DIR (a folder)."
     old_timeout, temporary = socket.getdefaulttimeout(), None
     try:
         DOWNLOADS.mkdir(parents=True, exist_ok=True)
@@ -208,29 +223,34 @@ def download_cifar10() -> Path:
         socket.setdefaulttimeout(TIMEOUT)
         download_and_extract_archive(url, temporary, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)
         _from_batches(temporary)
-        with contextlib.suppress(FileExistsError):
-            os.rename(temporary / CIFAR10.base_folder, DOWNLOADS / CIFAR10.base_folder)
-    except TimeoutError as error:
-        raise ConnectionError(f"{url} did not answer for {TIMEOUT:g} seconds. {advice}") from error
-    except RuntimeError as error:  # torchvision: the md5 differs
-        raise ConnectionError(
-            f"{url} sent something else than the CIFAR-10 archive, or only a part of it. {advice}"
-        ) from error
-    except PermissionError as error:
-        raise PermissionError(f"no permission to write in {DOWNLOADS}: {error}. {advice}") from error
-    except OSError as error:  # URLError is one too
-        if isinstance(getattr(error, "reason", None), TimeoutError):
-            raise ConnectionError(f"{url} did not answer for {TIMEOUT:g} seconds. {advice}") from error
-        if error.errno is not None and not isinstance(error, ConnectionError):
-            raise OSError(
-                error.errno, f"could not store CIFAR-10 in {DOWNLOADS}: {error.strerror}. {advice}"
-            ) from error
-        raise ConnectionError(f"{url} could not be fetched: {getattr(error, 'reason', error)}. {advice}") from error
+        try:
+            os.rename(temporary / CIFAR10.base_folder, goal)
+        except OSError:
+            if not goal.exists():  # otherwise another process was faster, and what it put there is checked when read
+                raise
+    except (OSError, RuntimeError, ValueError, EOFError, HTTPException, tarfile.TarError) as error:
+        raise _explain(error, url) from error
     finally:
         socket.setdefaulttimeout(old_timeout)
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-    return DOWNLOADS / CIFAR10.base_folder
+    return goal
+
+
+def _explain(error: Exception, url: str) -> OSError:
+    """What went wrong in a download, in one sentence: a ConnectionError, or an OSError when it was the disk."""
+    advice = "Nothing was kept. Try again later, or set CIFAR10_URL (another copy) or CIFAR10_DIR (a folder)."
+    reason = getattr(error, "reason", None)  # what an URLError wraps
+    if isinstance(error, TimeoutError) or isinstance(reason, TimeoutError):
+        return ConnectionError(f"{url} did not answer for {TIMEOUT:g} seconds. {advice}")
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError | URLError):
+        advice = advice.replace("Try again later", "Make room or ask for permission there")
+        return OSError(error.errno, f"{url} could not be stored in {DOWNLOADS}: {error.strerror}. {advice}")
+    if isinstance(error, OSError | HTTPException):
+        detail = reason if isinstance(reason, Exception) else error
+        detail = f"{type(error).__name__}: {error}".strip() if isinstance(error, HTTPException) else detail
+        return ConnectionError(f"{url} could not be fetched: {detail}. {advice}")
+    return ConnectionError(f"{url} sent something else than the CIFAR-10 archive, or only a part of it. {advice}")
 
 
 # ---------------------------------------------------------------------------------------- splits and statistics

@@ -10,13 +10,20 @@ from torch import nn
 
 def predict(model: nn.Module, batches) -> torch.Tensor:
     """Logits [N,C] for all batches in their order, in evaluation mode; the model's mode is put back afterwards."""
-    was_training = model.training
+    return predict_with_labels(model, ((images, torch.zeros(0)) for images, _ in batches))[0]
+
+
+def predict_with_labels(model: nn.Module, batches) -> tuple[torch.Tensor, torch.Tensor]:
+    """`predict` and the labels [N] from one pass, so that they belong together even when `batches` shuffles."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad():  # not inference_mode: its tensors could not train a head afterwards
-            return torch.cat([model(images) for images, _ in batches])
+            outputs, labels = zip(*((model(images), labels) for images, labels in batches), strict=True)
+        return torch.cat(outputs), torch.cat(labels)
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -61,13 +68,13 @@ class Accuracy:
 def accuracy(logits: torch.Tensor, labels: torch.Tensor, source: str = "") -> Accuracy:
     """How many of the highest logits [N,C] (or predicted classes [N]) are the labels [N]."""
     predicted = logits.argmax(1) if logits.ndim == 2 else logits
-    if predicted.shape != labels.shape:
-        raise ValueError(f"{len(predicted)} predictions for {len(labels)} labels")
+    _same_images(predicted, labels)
     return Accuracy(int((predicted == labels).sum()), len(labels), source)
 
 
 def confusion(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Counts int64 [C,C]: row = true class, column = predicted class, from logits [N,C]."""
+    _same_images(logits[:, 0], labels)
     classes = logits.shape[1]
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
 
@@ -84,8 +91,9 @@ class Calibration:
 
 def calibration(logits: torch.Tensor, labels: torch.Tensor, bins: int = 15) -> Calibration:
     """How far the network's confidence is from how often it is right; logits [N,C], labels [N]."""
-    if bins < 1 or not len(labels):
-        raise ValueError("calibration needs at least one bin and one image")
+    _same_images(logits[:, 0], labels)
+    if bins < 1:
+        raise ValueError(f"calibration needs at least one bin, not {bins!r}")
     top, predicted = logits.double().softmax(1).max(1)
     right = (predicted == labels).double()
     which = (top * bins).ceil().long().sub(1).clamp(0, bins - 1)
@@ -121,9 +129,10 @@ def mcnemar(first_correct: torch.Tensor, second_correct: torch.Tensor, confidenc
 
     The interval is Agresti and Min's (2005): Wald's after half a count is added to each of the four cells.
     """
-    if first_correct.shape != second_correct.shape or first_correct.ndim != 1 or not len(first_correct):
-        raise ValueError("both need one answer an image, for the same images")
-    first, second = first_correct.bool(), second_correct.bool()
+    _same_images(first_correct, second_correct)
+    if first_correct.dtype != torch.bool or second_correct.dtype != torch.bool:
+        raise ValueError("mcnemar takes bool tensors: was each image right? Not predictions or labels")
+    first, second = first_correct, second_correct
     b, c, total = int((first & ~second).sum()), int((~first & second).sum()), len(first)
     rare, pairs = min(b, c), b + c
     tail = sum(math.comb(pairs, k) for k in range(rare + 1)) / 2**pairs if pairs else 1.0
@@ -131,6 +140,14 @@ def mcnemar(first_correct: torch.Tensor, second_correct: torch.Tensor, confidenc
     half = _z(confidence) * math.sqrt(p + q - (p - q) ** 2 / n) / n
     middle = (p - q) / n
     return Paired(b, c, total, (b - c) / total, middle - half, middle + half, min(1.0, 2 * tail))
+
+
+def _same_images(predicted: torch.Tensor, labels: torch.Tensor) -> None:
+    if predicted.shape != labels.shape or labels.ndim != 1 or not len(labels):
+        shapes = f"{list(predicted.shape)} and {list(labels.shape)}"
+        raise ValueError(
+            f"both sides need one value an image, for the same images and at least one; shapes are {shapes}"
+        )
 
 
 def _z(confidence: float) -> float:

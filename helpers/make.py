@@ -23,12 +23,14 @@ def write_sample(folder: str) -> Path:
     sets = dict(zip(PER_CLASS, read_sheets(folder, ""), strict=True))
     part = SAMPLE.with_name(SAMPLE.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
+    for name, (count, _) in PER_CLASS.items():
+        for class_name, there in zip(CLASSES, torch.bincount(sets[name].labels, minlength=10).tolist(), strict=True):
+            if there < count:
+                raise ValueError(f"{folder} has {there} {name} images of class {class_name}; needed are {count}")
     for name, (count, columns) in PER_CLASS.items():
         (part / name).mkdir(parents=True)
         for label, class_name in enumerate(CLASSES):
             images = sets[name].images[sets[name].labels == label]
-            if len(images) < count:
-                raise ValueError(f"{folder} has {len(images)} {name} images of class {class_name}; needed are {count}")
             write_sheet(images[:count], part / name / f"{class_name}.png", columns)
     sheets = sorted(part.glob("*/*.png"))
     sums = [(hashlib.sha256(path.read_bytes()).hexdigest(), path.relative_to(part).as_posix()) for path in sheets]
@@ -113,7 +115,7 @@ def execute(which: list[str]) -> int:
     """Run notebooks in a clean kernel, top to bottom, and store their outputs; one that fails stays as it was."""
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     folder, failed = ROOT / "notebooks", 0
     for name in which or ["[0-9a]*", "solutions/*"]:
@@ -131,7 +133,7 @@ def execute(which: list[str]) -> int:
             )  # fmt: skip
             try:
                 client.execute()
-            except CellExecutionError as error:
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 print(f"{path.relative_to(ROOT)} failed and was left as it was:\n{error}")
                 failed += 1
                 continue

@@ -48,16 +48,16 @@ def record(name: str, rows: list[dict], key: tuple[str, ...]) -> Path:
     path = RESULTS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{column: str(value) for column, value in row.items()} for row in rows]
-    new = {tuple(row[column] for column in key) for row in rows}
-    old = []
     if path.exists():
         with open(path, newline="", encoding="utf-8") as file:
-            old = [row for row in csv.DictReader(file) if tuple(row[column] for column in key) not in new]
+            rows = [*csv.DictReader(file), *rows]
+    latest = {tuple(row[column] for column in key): row for row in rows}
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     part = path.with_name(name + ".part")
     with open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(old + rows, key=lambda row: [_number(row[column]) for column in key]))
+        writer.writerows(sorted(latest.values(), key=lambda row: [_number(row[column]) for column in key]))
     os.replace(part, path)
     return path
 

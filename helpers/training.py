@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.evaluation import accuracy, predict
+from helpers.evaluation import accuracy, predict_with_labels
 
 
 @dataclass
@@ -61,6 +61,9 @@ def fit(
     """
     if epochs < 1 or lr <= 0:
         raise ValueError(f"epochs must be at least 1 and lr above 0, not {epochs!r} and {lr!r}")
+    lr, weight_decay = float(lr), float(weight_decay)  # a NumPy number would not come back from a checkpoint
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError("nothing to train: every weight of the model is frozen (requires_grad is False)")
     groups = [
         {"params": [p for p in model.parameters() if p.requires_grad and p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in model.parameters() if p.requires_grad and p.ndim <= 1], "weight_decay": 0.0},
@@ -68,9 +71,19 @@ def fit(
     optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     averaged = copy.deepcopy(model) if average else model
     history, start, steps = History(), 0, epochs * len(batches)
+    settings = {
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "momentum": momentum,
+        "warmup": warmup,
+        "label_smoothing": label_smoothing,
+        "average": average,
+        "seed": seed,
+        "batches": len(batches),
+    }
     torch.manual_seed(seed)
     if checkpoint and Path(checkpoint).exists():
-        start, history = load_checkpoint(checkpoint, model, optimizer, averaged, epochs=epochs)
+        start, history = load_checkpoint(checkpoint, model, optimizer, averaged, epochs=epochs, settings=settings)
     began, last_line = time.monotonic(), time.monotonic()
     for epoch in range(start, epochs):
         model.train()
@@ -99,13 +112,13 @@ def fit(
         history.lr.append(lr * factor)
         history.loss.append(total / len(batches))
         if validation is not None:
-            logits = predict(averaged, validation)
-            labels = torch.cat([y for _, y in validation])
+            logits, labels = predict_with_labels(averaged, validation)
             history.validation_loss.append(F.cross_entropy(logits, labels).item())
             history.validation_accuracy.append(accuracy(logits, labels).value)
         history.seconds.append(time.monotonic() - started)
         if checkpoint:
-            save_checkpoint(checkpoint, model, optimizer, averaged, epoch=epoch + 1, epochs=epochs, history=history)
+            progress = {"epoch": epoch + 1, "epochs": epochs, "history": history, "settings": settings}
+            save_checkpoint(checkpoint, model, optimizer, averaged, **progress)
         if log:
             measured = f" validation {history.validation_accuracy[-1]:.1%}" if validation is not None else ""
             seconds = history.seconds[-1]
@@ -128,12 +141,16 @@ def cache_features(pretrained, batches) -> tuple[torch.Tensor, torch.Tensor]:
 
     `pretrained` is a `models.Pretrained` or a module; it runs in evaluation mode, so its BatchNorm cannot drift.
     """
-    features = predict(getattr(pretrained, "model", pretrained), batches)
-    return features, torch.cat([labels for _, labels in batches])
+    return predict_with_labels(pretrained if isinstance(pretrained, nn.Module) else pretrained.model, batches)
 
 
-def save_checkpoint(path, model, optimizer, averaged, *, epoch: int, epochs: int, history: History) -> None:
-    """Everything that a run needs to go on, whole or not at all (written beside the goal, then renamed)."""
+def save_checkpoint(
+    path, model, optimizer, averaged, *, epoch: int, epochs: int, history: History, settings: dict | None = None
+) -> None:
+    """Everything that a run needs to go on, whole or not at all (written beside the goal, then renamed).
+
+    `settings` are the numbers that make a run what it is; `load_checkpoint` refuses a file that has others.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
@@ -141,7 +158,7 @@ def save_checkpoint(path, model, optimizer, averaged, *, epoch: int, epochs: int
         "averaged": averaged.state_dict() if averaged is not model else None,
         "optimizer": optimizer.state_dict(),
         "epoch": epoch,
-        "epochs": epochs,
+        "settings": {"epochs": epochs, **(settings or {})},
         "history": asdict(history),
         "random": torch.get_rng_state(),
     }
@@ -149,21 +166,28 @@ def save_checkpoint(path, model, optimizer, averaged, *, epoch: int, epochs: int
     os.replace(path.with_name(path.name + ".part"), path)
 
 
-def load_checkpoint(path, model, optimizer, averaged, *, epochs: int) -> tuple[int, History]:
-    """Put a saved run's state back; returns (epochs already done, History). Opens plain tensors only, never code."""
+def load_checkpoint(
+    path, model, optimizer, averaged, *, epochs: int, settings: dict | None = None
+) -> tuple[int, History]:
+    """Put a saved run's state back; returns (epochs already done, History). Opens plain tensors only, never code.
+
+    Raises ValueError, and says what differs, when the file is damaged or belongs to another run.
+    """
+    settings = {"epochs": epochs, **(settings or {})}
     try:
         state = torch.load(path, weights_only=True)
-        if state["epochs"] != epochs:
-            raise ValueError(f"{path} is of a run of {state['epochs']} epochs, not {epochs}: delete it to start anew")
-        model.load_state_dict(state["model"])
-        if state["averaged"] is not None:
-            averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-    except ValueError:
-        raise
+        differs = [name for name in settings if state["settings"].get(name) != settings[name]]
+        if not differs:
+            model.load_state_dict(state["model"])
+            if averaged is not model:
+                averaged.load_state_dict(state["averaged"])
+            optimizer.load_state_dict(state["optimizer"])
+            torch.set_rng_state(state["random"])
+            return state["epoch"], History(**state["history"])
     except Exception as error:
         raise ValueError(
             f"{path} is no checkpoint of this run ({type(error).__name__}): delete it to start anew"
         ) from error
-    torch.set_rng_state(state["random"])
-    return state["epoch"], History(**state["history"])
+    name = differs[0]
+    theirs = state["settings"].get(name)
+    raise ValueError(f"{path} is of another run ({name} {theirs}, not {settings[name]}): delete it to start anew")
