@@ -106,7 +106,7 @@ def read_sheet(path: str | Path) -> torch.Tensor:
             f"{path} is {width}×{height} pixels, and both should be multiples of {SIDE}: copy the original again"
         )
     tiles = pixels.reshape(height // SIDE, SIDE, width // SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
-    return torch.from_numpy(np.ascontiguousarray(tiles).reshape(-1, SIDE, SIDE, 3))
+    return torch.from_numpy(np.array(tiles, order="C").reshape(-1, SIDE, SIDE, 3))
 
 
 def write_sheet(images: torch.Tensor, path: str | Path, columns: int) -> None:
