@@ -1,4 +1,4 @@
-"""Every exercise of every lesson takes its right answer, refuses the rest, and has its own words for a misconception."""
+"""Every exercise takes its right answer, refuses the rest, and meets each misconception with its own words."""
 
 import math
 import re

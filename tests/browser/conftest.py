@@ -1,0 +1,203 @@
+"""JupyterLab for real, on 127.0.0.1, and a headless Chromium that looks at it.
+
+Run with `pytest tests/browser -o addopts=`. Skipped, and said so, where Playwright or Chromium is missing.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+PATIENCE = 20_000  # milliseconds; the whole lesson is run on two cores
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e .[dev]")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine: the widgets are not tried in a real browser")
+    with playwright.sync_playwright() as tools:
+        chromium = tools.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def lab(browser, tmp_path_factory):
+    """(address with token, the folder it serves) of a JupyterLab with settings of its own."""
+    home = tmp_path_factory.mktemp("lab")
+    folder = home / "notebooks"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    settings = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    settings |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
+        *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
+        *(f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None", "--LabApp.check_for_updates_class="
+          "jupyterlab.NeverCheckForUpdate"),
+    ]  # fmt: skip
+    with open(home / "log", "w") as log:
+        server = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log, cwd=folder)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            if server.poll() is not None:
+                pytest.fail(f"JupyterLab ended at once:\n{(home / 'log').read_text()[-2000:]}")
+            try:
+                urllib.request.urlopen(f"{address}/api?token={token}", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        else:
+            pytest.fail(f"JupyterLab did not answer within a minute:\n{(home / 'log').read_text()[-2000:]}")
+        yield f"{address}/lab/tree/{{}}?token={token}&reset", folder
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+class Lesson:
+    """A lesson open in the browser; all cells have run."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def widget(self, number: int = 0) -> "Widget":
+        return Widget(self.page, number)
+
+
+class Widget:
+    """The `number`th explorer of the page, as a reader's eyes and hands know it."""
+
+    def __init__(self, page, number: int):
+        self.page = page
+        self.box = page.locator(".jp-OutputArea-output .widget-vbox:has(> .widget-image)").nth(number)
+        self.image = self.box.locator("img.widget-image")
+        self.image.scroll_into_view_if_needed(timeout=PATIENCE)
+        self.below = page.locator(".jp-Notebook-cell", has=self.box).locator("xpath=following-sibling::*[1]")
+
+    def state(self) -> tuple[str, str]:
+        """The picture's pixels, as text, and the words under it."""
+        pixels = self.image.evaluate(
+            """async image => { await image.decode(); const canvas = document.createElement("canvas");
+            canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+            canvas.getContext("2d").drawImage(image, 0, 0); return canvas.toDataURL(); }"""
+        )
+        return pixels, self.box.locator("> .widget-html").inner_text()
+
+    def changed(self, act) -> None:
+        """Do `act` and wait until picture and words differ; nothing below may move, and no error may show."""
+        before, place = self.state(), self._place()
+        act()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            after = self.state()
+            if after[0] != before[0] and after[1] != before[1]:
+                break
+            time.sleep(0.05)
+        else:
+            what = [name for name, a, b in zip(("picture", "text"), before, after, strict=True) if a == b]
+            pytest.fail(f"within 20 s there was no change of {' and '.join(what)}")
+        assert self.box.locator(".explorer-error").count() == 0, self.box.inner_text()
+        assert self._place() == place, "the cell below the widget has moved"
+
+    def drag(self, label: str, share: float) -> None:
+        """Take the handle of the slider called `label` and drag it to `share` (0…1) of the track."""
+        track = self._control(label).locator(".noUi-base")
+        handle = self._control(label).locator(".noUi-handle")
+        handle.scroll_into_view_if_needed()
+        grip, line = handle.bounding_box(), track.bounding_box()
+        middle = grip["y"] + grip["height"] / 2
+        self.page.mouse.move(grip["x"] + grip["width"] / 2, middle)
+        self.page.mouse.down()
+        self.page.mouse.move(line["x"] + line["width"] * share, middle, steps=6)
+        self.page.mouse.up()
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose from the menu called `label`."""
+        self._control(label).locator("select").select_option(label=option)
+
+    def press(self, label: str) -> None:
+        """Press a button."""
+        self.box.get_by_role("button", name=label).click()
+
+    def screenshot(self, name: str) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.box.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def _control(self, label: str):
+        exact = self.page.locator(f'label:text-is("{label}")')
+        return self.box.locator(".widget-inline-hbox", has=exact)
+
+    def _place(self) -> float:
+        """Where the next cell begins, measured from the widget's top, in pixels."""
+        return round(self.below.bounding_box()["y"] - self.box.bounding_box()["y"], 1)
+
+
+@pytest.fixture
+def open_lesson(browser, lab, monkeypatch):
+    """open_lesson("02", cells=["import", "explorer"]) runs a copy of the lesson; with `cells`, only those code cells
+    that hold one of these words (to be quick)."""
+    address, folder = lab
+    pages = []
+
+    def open_one(number: str, cells: list[str] | None = None) -> Lesson:
+        (path,) = (ROOT / "notebooks").glob(f"{number}*.ipynb")
+        notebook = nbformat.read(path, as_version=4)
+        if cells is not None:
+            code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            notebook.cells = [cell for cell in code if any(word in cell.source for word in cells)]
+            notebook.cells.append(nbformat.v4.new_markdown_cell("The cell below the widget."))
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        name = f"{path.stem}_{len(list(folder.iterdir()))}.ipynb"
+        nbformat.write(notebook, folder / name)
+        page = browser.new_page(viewport={"width": 1500, "height": 1100})
+        pages.append(page)
+        page.goto(address.format(name))
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=PATIENCE)
+        page.get_by_text("| Idle").wait_for(timeout=PATIENCE)  # the status bar: the kernel is there
+        run_all(page)
+        return Lesson(page)
+
+    yield open_one
+    for page in pages:
+        page.close()
+
+
+def run_all(page) -> None:
+    """Menu Run → Run All Cells, then wait until the last code cell has run; a red cell fails the test."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
+        broken = page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']")
+        if broken.count():
+            pytest.fail(f"a cell failed: {broken.first.inner_text()[-1500:]}")
+        prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+        if prompts and all(text.strip("[]: ").isdigit() for text in prompts):
+            return
+        time.sleep(0.2)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "failed.png")
+    pytest.fail(f"not all cells ran within {PATIENCE / 1000:.0f} s: {prompts}; see screenshots/failed.png")
