@@ -78,8 +78,8 @@ def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
         size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         about = "MobileNetV2, width 1.0, pretrained by torchvision on ImageNet (IMAGENET1K_V2)"
     elif which == "tiny-imagenet":
-        facts = json.loads((WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text())
         model = load_weights(mobilenet_v2(num_classes=200), WEIGHTS / "mobilenet_v2_tiny_imagenet.safetensors")
+        facts = json.loads((WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text())
         size, mean, std = facts["image_size"], tuple(facts["mean"]), tuple(facts["std"])
         about = f"MobileNetV2, width 1.0, pretrained on {facts['trained_on']}"
     else:
