@@ -139,15 +139,20 @@ def test_right_archive(server, files, capsys):
 
 
 def test_size_and_time_are_told_before_the_first_request(server, monkeypatch, capsys):
-    told = []
-    monkeypatch.setattr(
-        data, "download_and_extract_archive", lambda *a, **k: told.append(capsys.readouterr().out) or 1 / 0
-    )
+    told, timeouts = [], []
+
+    def download(*arguments, **options):
+        told.append(capsys.readouterr().out)
+        timeouts.append(socket.getdefaulttimeout())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(data, "download_and_extract_archive", download)
     with pytest.raises(ZeroDivisionError):
         data.download_cifar10()
     for word in ("170 MB", "350 MB", "40 minutes", server.url, "CIFAR10_DIR"):
         assert word in told[0]
     assert server.requests == 0 and nothing_is_left()
+    assert timeouts == [0.5], "the download could wait for ever"
 
 
 @pytest.mark.parametrize(
