@@ -9,6 +9,7 @@ import pickle
 import socket
 import tarfile
 import threading
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -213,6 +214,16 @@ def test_connection_refused(files, monkeypatch):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/c.tar.gz"
     monkeypatch.setenv("CIFAR10_URL", url)
     fails(ConnectionError, url, "could not be fetched", "refused")
+
+
+def test_time_out_while_connecting(server, monkeypatch):
+    """urllib wraps this one; a host that drops the packets of strangers cannot be had on this machine."""
+
+    def download(*arguments, **options):
+        raise URLError(TimeoutError("timed out"))
+
+    monkeypatch.setattr(data, "download_and_extract_archive", download)
+    fails(ConnectionError, server.url, "did not answer for 0.5 seconds")
 
 
 @pytest.mark.parametrize("url", ["my-copy.tar.gz", "file:///home/me/copy.tar.gz"])
