@@ -19,6 +19,8 @@ def parser() -> argparse.ArgumentParser:
     stats = commands.add_parser("stats", help="channel statistics of the images → data/results/channel_stats.csv")
     stats.add_argument("--full", action="store_true", help="also of the complete set (CIFAR10_DIR, or a download)")
 
+    commands.add_parser("grid", help="what each family, width and resolution costs → data/results/cost_grid.csv")
+
     bench = commands.add_parser("bench", help="measure this machine; prints, writes nothing")
     bench.add_argument("what", choices=["data"], help="data: images per second, per-image DataLoader against Batches")
 
@@ -67,6 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
             from helpers.make import write_sample
 
             write_sample(options.folder)
+        elif options.command == "grid":
+            from helpers.grid import write_grid
+
+            write_grid()
         elif options.command == "bench":
             from helpers.make import bench_data
 
