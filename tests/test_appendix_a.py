@@ -197,7 +197,7 @@ def test_the_order_is_the_documented_one(lesson):
 def test_verdicts_are_what_the_notebook_prints(lesson):
     printed = {what: int(n) for n, what in re.findall(r"(\d+) of 51 rows: (.+)", stored_output("most_common():"))}
     assert printed == dict(Counter(e["verdict"] for e in lesson["audit"]))
-    table = stored_output("yes/no").splitlines()[1:]
+    table = stored_output("line.format").splitlines()[1:]
     assert [line.split()[-1] for line in table] == ["no" if e["verdict"] == "open" else "yes" for e in lesson["audit"]]
 
 
