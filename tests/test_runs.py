@@ -57,7 +57,7 @@ def test_record_leaves_the_old_file_when_it_fails(results, monkeypatch):
     before = path.read_bytes()
 
     def rows(self, rows):
-        self.writerow(next(iter(rows)))
+        self.writerow({"name": "half", "x": "a row"})
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(csv.DictWriter, "writerows", rows)

@@ -291,6 +291,13 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, other, words):
     assert same(model, before), "a refused file must not change the model"
 
 
+def test_a_checkpoint_of_another_number_of_batches_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    fit(nn.Linear(2, 2), blobs(128), epochs=2, lr=0.1, checkpoint=path)
+    with pytest.raises(ValueError, match=r"is of another run \(batches 4, not 8\)"):
+        fit(nn.Linear(2, 2), blobs(256), epochs=2, lr=0.1, checkpoint=path)
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     path = tmp_path / "run.pt"
     fit(nn.Linear(2, 2), blobs(), epochs=1, lr=0.1, checkpoint=path)
