@@ -14,7 +14,7 @@ from helpers import DATA
 from helpers.grid import RESOLUTIONS, WIDTHS, Cost, build, read_grid
 from helpers.latency import Timing, measure
 from helpers.plots import COLOURS
-from helpers.widgets.shell import Explorer, menu, slider, toggle
+from helpers.widgets.shell import Explorer, menu, slider
 
 LOOK = {  # family → short name, colour, marker
     "mobilenet_v1": ("V1", COLOURS["vermillion"], "s"),
@@ -144,7 +144,9 @@ def name(key: _Key) -> str:
 def draw(seen: Comparison, measured: Sequence[dict] = ()) -> Figure:
     figure = Figure(figsize=(9.8, 5.4), layout="none")  # fixed margins: half the time of a computed layout
     axes = figure.add_axes((0.065, 0.095, 0.925, 0.835))
-    axes.set(xscale="log", xlim=EDGES, ylim=(39, 97 if measured else 79), ylabel="top-1 accuracy, %")
+    x, y = [float(row["macs"]) / 1e6 for row in measured], [100 * float(row["accuracy"]) for row in measured]
+    left = min([EDGES[0], *(0.8 * millions for millions in x)])
+    axes.set(xscale="log", xlim=(left, EDGES[1]), ylim=(39, 97 if measured else 79), ylabel="top-1 accuracy, %")
     axes.set_xlabel(f"multiply-accumulates (MACs) of one image, millions ({seen.classes} classes)")
     axes.set_xticks(TICKS, labels=[str(tick) for tick in TICKS])
     axes.minorticks_off()
@@ -154,13 +156,12 @@ def draw(seen: Comparison, measured: Sequence[dict] = ()) -> Figure:
     band = {"color": COLOURS["yellow"], "alpha": 0.6, "linewidth": 11, "solid_capstyle": "round", "zorder": 1}
     axes.plot(*_xy(seen.front), **band, label="Pareto front of what fits")
     if measured:
-        x, y = [float(row["macs"]) / 1e6 for row in measured], [100 * float(row["accuracy"]) for row in measured]
         axes.plot(x, y, "P", color="black", markersize=7, zorder=4, label="V2 on CIFAR-10, measured in this course")
         for row, *where in zip(measured, x, y, strict=True):
             axes.annotate(str(float(row["width"])), where, (6, 4), textcoords="offset points", fontsize=9.5)
     if seen.limits[0] < NO_LIMIT:
         axes.axvspan(seen.limits[0] / 1e6, EDGES[1], color="black", alpha=0.05, linewidth=0)
-    _choice(axes, seen, top=0.63 if measured else 0.975)
+    _choice(axes, seen, left, top=0.63 if measured else 0.975)
     axes.legend(loc="lower right", fontsize=9.5, alignment="left", title_fontsize=9.5,
                 title="number: width α · grey: over a budget\nline: one width, resolution up to 224 px")  # fmt: skip
     return figure
@@ -183,7 +184,7 @@ def _family(axes, seen: Comparison, family: str) -> None:
                 axes.plot(*_xy(part), color=shade, linewidth=3.5 if bold else 1.2, zorder=2)
         # Where a label has room: over the line's end for V3 and most of V2.
         under = family == "mobilenet_v1" or (family, width) in UNDER
-        place = {"xytext": (5, -11)} if under else {"xytext": (-4, 6), "ha": "right"}
+        place = {"xytext": (6, -13)} if under else {"xytext": (-4, 6), "ha": "right"}
         style = {"color": colour if end in fitting else GREY_TEXT, "weight": "bold" if bold else "normal"}
         where = end.macs / 1e6, end.top1
         axes.annotate(str(width), where, **place, textcoords="offset points", fontsize=9.5, **style)
@@ -192,9 +193,9 @@ def _family(axes, seen: Comparison, family: str) -> None:
     axes.plot(*_xy([row for row in rows if row in fitting]), marker, color=colour, label=label, **dots)
 
 
-def _choice(axes, seen: Comparison, top: float) -> None:
+def _choice(axes, seen: Comparison, left: float, top: float) -> None:
     """The choice, hollow and at the foot where no accuracy is published; the best row; a label at a fixed place."""
-    x = min(max(seen.macs / 1e6, EDGES[0] * 1.04), EDGES[1] / 1.04)
+    x = max(seen.macs / 1e6, left * 1.04)
     y = seen.nearest.top1 if seen.exact else 40.3
     _, colour, marker = LOOK[seen.key[0]]
     look = {"markersize": 14, "markeredgecolor": "black", "markeredgewidth": 2, "zorder": 5}
@@ -239,8 +240,8 @@ def text(seen: Comparison) -> str:
 def mobilenet_explorer(measured: Sequence[dict] = ()) -> Explorer:
     """Compare MobileNets: family, width, resolution, classes, bits; two budgets; and a button that times it here.
 
-    `result` is a `Comparison`. The time is of float32 and random weights. `measured` are rows of data/results/zoo.csv (width, macs, accuracy in 0..1) to be drawn
-    beside the published ones. `e.act("Measure latency here")` presses the button from code.
+    `result` is a `Comparison`; `e.act("Measure latency here")` presses the button from code (float32, random weights).
+    `measured` are rows of data/results/zoo.csv (width, macs, accuracy in 0..1), drawn beside the published ones.
     """
     timings: dict[tuple, Timing] = {}
 
@@ -258,7 +259,7 @@ def mobilenet_explorer(measured: Sequence[dict] = ()) -> Explorer:
         "width": slider("width α", options=[(f"{width:g}", width) for width in WIDTHS], value=0.5),
         "resolution": slider("resolution, px", options=RESOLUTIONS, value=160),
         "classes": slider("classes", options=(2, 5, 10, 20, 50, 100, 200, 500, 1000), value=1000),
-        "bits": toggle("bits a weight", (32, 16, 8), 32),
+        "bits": slider("bits a weight", options=(8, 16, 32), value=32),
         "mac_limit": slider("budget: MACs", options=_limits(MAC_LIMITS, "M"), value=100e6),
         "byte_limit": slider("budget: weights", options=_limits(BYTE_LIMITS, " MB"), value=8e6),
     }
