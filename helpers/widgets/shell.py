@@ -96,6 +96,10 @@ class Explorer(widgets.VBox):
         """The picture of the last good state as a fresh figure: for paper and for pages that show no widgets."""
         return self._figure(self.result)
 
+    def __repr__(self) -> str:
+        # What GitHub and paper show in place of the widget.
+        return "(To turn the controls, run this cell in JupyterLab. The picture below is the first state.)"
+
     def _raise(self) -> "Explorer":
         if self._exception:
             raise self._exception

@@ -18,12 +18,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-PATIENCE = 20_000  # milliseconds; the whole lesson is run on two cores
+PATIENCE = 300_000  # milliseconds: a whole lesson, on two cores that others use too
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +53,22 @@ def lab(browser, tmp_path_factory):
         port = probe.getsockname()[1]
     token = secrets.token_hex(16)
     settings = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    settings |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
+    settings |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    settings |= {"IPYTHONDIR": str(home / "ipython")}
+    # All cells are kept on the page, so that a test can see them all; nothing is asked of the network.
+    wishes = {
+        "notebook-extension/tracker": '{"windowingMode": "none"}',
+        "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+    }
+    for name, value in wishes.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(value)
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
-        *(f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None", "--LabApp.check_for_updates_class="
-          "jupyterlab.NeverCheckForUpdate"),
-    ]  # fmt: skip
+        f"--ServerApp.root_dir={folder}",
+    ]
     with open(home / "log", "w") as log:
         server = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log, cwd=folder)
     address = f"http://127.0.0.1:{port}"
@@ -156,17 +170,20 @@ class Widget:
 @pytest.fixture
 def open_lesson(browser, lab, monkeypatch):
     """open_lesson("02", cells=["import", "explorer"]) runs a copy of the lesson; with `cells`, only those code cells
-    that hold one of these words (to be quick)."""
+    that hold one of these words (to be quick); `extra` is one more line of code at their end."""
     address, folder = lab
     pages = []
 
-    def open_one(number: str, cells: list[str] | None = None) -> Lesson:
-        (path,) = (ROOT / "notebooks").glob(f"{number}*.ipynb")
+    def open_one(number: str, cells: list[str] | None = None, extra: str = "") -> Lesson:
+        path = next((ROOT / "notebooks").glob(f"{number}*.ipynb"), None)
+        assert path, f"there is no notebook notebooks/{number}*.ipynb"
         notebook = nbformat.read(path, as_version=4)
         if cells is not None:
             code = [cell for cell in notebook.cells if cell.cell_type == "code"]
             notebook.cells = [cell for cell in code if any(word in cell.source for word in cells)]
             notebook.cells.append(nbformat.v4.new_markdown_cell("The cell below the widget."))
+            if extra:
+                notebook.cells.append(nbformat.v4.new_code_cell(extra))
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
