@@ -21,11 +21,11 @@ EXERCISES = {
     ),
     "1.2": Exercise(
         math.log(10),
-        "each class gets 1/10, and −ln(1/10) = ln 10. An untrained network's first loss should lie near it: if it does not, "
-        "something is wrong before training has begun.",
+        "each class gets 1/10, and −ln(1/10) = ln 10. An untrained network's first loss should lie near it: if it does "
+        "not, something is wrong before training has begun.",
         {
             "That is the probability of the right class. The loss is minus its logarithm.": 0.1,
-            "That is the logarithm to base 2 (the loss in bits); cross-entropy uses the natural one here.": math.log2(10),
+            "That is the logarithm to base 2, the loss in bits; the natural one is meant.": math.log2(10),
             "That is the logarithm to base 10; cross-entropy uses the natural one.": 1.0,
             "The sign is wrong: the logarithm of a probability is negative, and the loss is minus that.": -math.log(10),
             "That is the chance of being wrong, not the cross-entropy.": 0.9,
@@ -37,12 +37,12 @@ EXERCISES = {
     ),
     "1.3": Exercise(
         3 / 63,
-        "braking is cheaper as soon as p × 60 exceeds (1 − p) × 3, so from p = 3/63 = 4.8 % on. Answering with the more "
-        "probable class would wait for 50 %.",
+        "braking is cheaper as soon as p × 60 exceeds (1 − p) × 3, so from p = 3/63 = 4.8 % on. Answering with the "
+        "more probable class would wait for 50 %.",
         {
             "That is the threshold when both mistakes cost the same: here one costs 20 times the other.": 0.5,
             "The two costs have changed places: that would brake only when almost sure.": 60 / 63,
-            "That is the ratio of the costs. If you brake, you pay only when there is nobody: with probability 1 − p.": 3 / 60,
+            "That is the ratio of the costs. Braking costs something only with probability 1 − p.": 3 / 60,
             "That is the ratio of the costs the other way round; a probability is at most 1.": 20.0,
             "In per cent, yes; give it as a probability between 0 and 1.": 100 * 3 / 63,
         },
@@ -51,8 +51,8 @@ EXERCISES = {
     ),
     "1.4": Exercise(
         1_000 * 0.9 / (1_000 * 0.9 + 999_000 * 0.01),
-        "900 true alarms among 10,890. What is rare stays rare: nearly all of the million scenes are normal, and one per "
-        "cent of them is more than all unusual scenes together.",
+        "900 true alarms among 10,890. What is rare stays rare: nearly all of the million scenes are normal, and one "
+        "per cent of them is more than all unusual scenes together.",
         {
             "That is the share of unusual scenes that are reported. Of the reported ones, how many are unusual?": 0.9,
             "That is the share of normal scenes that are not reported.": 0.99,
@@ -60,15 +60,14 @@ EXERCISES = {
             "That is the share of false alarms among all alarms.": 9_990 / 10_890,
             "That is how often a scene is reported at all.": 10_890 / 1_000_000,
             "That is how often a scene is unusual, before any camera has looked.": 0.001,
-            "That would be so if unusual and normal scenes were equally frequent.": 0.9 / 0.91,
         },
         tolerance=0.0005,
         hint="Imagine the million scenes: how many true alarms are there, and how many false ones?",
     ),
     "1.5": Exercise(
         50_000 * 3_072,
-        "one multiply-accumulate for each of 3,072 values of each of 50,000 stored images. k-nearest neighbours gets dearer "
-        "with every image it learns from; a network does not.",
+        "one multiply-accumulate for each of 3,072 values of each of 50,000 stored images. k nearest neighbours gets "
+        "dearer with every image it learns from; a network does not.",
         {
             "That is for the 4,000 images of the lesson; the complete set has 50,000.": 4_000 * 3_072,
             "You counted one colour; each pixel has three values.": 50_000 * 1_024,
