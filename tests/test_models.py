@@ -29,6 +29,10 @@ def test_mobilenet_v1_shapes():
     assert maps.shape == (1, 256, 7, 7)
     strides = [conv.stride[0] for conv in model.modules() if isinstance(conv, torch.nn.Conv2d)]
     assert strides.count(2) == 5 and len(strides) == 27
+    strided = [conv for conv in model.modules() if isinstance(conv, torch.nn.Conv2d) and conv.stride[0] == 2]
+    assert [conv.groups == conv.in_channels for conv in strided] == [False, True, True, True, True], (
+        "the depthwise ones"
+    )
     bigger = models.mobilenet_v1(0.25, stem_stride=1)[:27]
     assert bigger(torch.zeros(1, 3, 32, 32)).shape[-1] == 2
 
@@ -143,6 +147,14 @@ def test_a_network_that_lacks_a_layer_of_the_file_is_refused(path):
     network.classifier = torch.nn.Identity()
     with pytest.raises(ValueError, match=r"not wanted \['classifier"):
         models.load_weights(network, path)
+
+
+def test_a_file_that_lacks_a_layer_of_the_network_is_refused(tmp_path):
+    network = other()
+    network.classifier = torch.nn.Identity()
+    path = models.save_weights(network, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=r"missing \['classifier"):
+        models.load_weights(other(), path)
 
 
 def test_a_write_that_fails_leaves_the_old_pair(trained, path, monkeypatch):
