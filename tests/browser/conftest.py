@@ -112,7 +112,12 @@ class Widget:
     def state(self) -> tuple[str, str]:
         """The picture's pixels, as text, and the words under it."""
         pixels = self.image.evaluate(
-            """async image => { await image.decode(); const canvas = document.createElement("canvas");
+            """async image => {
+            // While a new picture replaces the old one, neither can be decoded: look again a little later.
+            for (let tries = 0; tries < 50; tries++) {
+                try { await image.decode(); break } catch { await new Promise(done => setTimeout(done, 50)) }
+            }
+            const canvas = document.createElement("canvas");
             canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
             canvas.getContext("2d").drawImage(image, 0, 0); return canvas.toDataURL(); }"""
         )
