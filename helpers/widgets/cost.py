@@ -66,7 +66,7 @@ def draw(now: Comparison) -> Figure:
     bars = macs.bar(
         ["dense", "depthwise", "pointwise"], parts, color=[COLOURS[c] for c in ("vermillion", "sky", "blue")]
     )
-    macs.bar_label(bars, [f"{part:,.3g}M" for part in parts], padding=2)
+    macs.bar_label(bars, [f"{part:,.0f}M" if part >= 100 else f"{part:.3g}M" for part in parts], padding=2)
     macs.set(title="MACs of one image", ylabel="millions of MACs", ylim=(0, 1.15 * max(parts)))
     for kernel, colour in ((1, "orange"), (3, "blue"), (5, "green"), (7, "purple")):
         ratios = [compare(kernel, 1, channels, 1).times_fewer for channels in CHANNELS]
