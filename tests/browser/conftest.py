@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-PATIENCE = 300_000  # milliseconds: a whole lesson, on two cores that others use too
+PATIENCE = 600_000  # milliseconds: a whole lesson, on two cores that others use too
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
