@@ -93,10 +93,9 @@ class _Lifetimes(TorchDispatchMode):
         super().__init__()
         self.values: dict[int, list] = {}  # storage → [size, birth, last use] of its present value
         self.dead: list[list] = []  # values that an in-place operation has replaced
-        self.kept, self.step, self.ignored = [], 0, set()
+        self.kept, self.step = [], 0
 
-    def start(self, weights, image: torch.Tensor) -> None:
-        self.ignored = {_storage(tensor) for tensor in weights}
+    def start(self, image: torch.Tensor) -> None:
         self.values[_storage(image)] = [image.numel(), 0, 0]
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
@@ -111,7 +110,7 @@ class _Lifetimes(TorchDispatchMode):
         changes = operation._schema.is_mutable
         for tensor in writes:
             storage = _storage(tensor)
-            if storage in self.ignored or (storage in before and not changes):
+            if storage in before and (not changes or storage not in self.values):  # a view, or a weight
                 continue
             if storage in self.values:
                 self.dead.append(self.values[storage])
@@ -152,7 +151,7 @@ def _run_on_meta(model: nn.Module, image_size, channels: int, watch: _Lifetimes 
     image = torch.empty(1, channels, height, width, dtype=kind, device="meta")
     modes = [(module, module.training) for module in model.modules()]
     if watch is not None:
-        watch.start(meta.values(), image)
+        watch.start(image)
     try:
         # BatchNorm in training mode would refuse a single value per channel.
         model.eval()

@@ -64,6 +64,8 @@ def test_kinds_names_and_shapes():
     assert [layer.name for layer in layers] == ["0", "1", "2.0", "3"]
     assert layers[0].input_shape == (3, 12, 16) and layers[0].output_shape == (8, 6, 8)
     assert layer_costs(nn.Conv2d(1, 1, 3, groups=1), 5, channels=1)[0].kind == "dense"
+    two_each = nn.Conv2d(6, 12, 3, groups=6)
+    assert layer_costs(two_each, 5, channels=6)[0].kind == "depthwise"
 
 
 NETWORKS = {
@@ -114,6 +116,12 @@ def test_the_model_is_left_as_it_was():
     assert [id(parameter) for parameter in model.parameters()] == holders
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_network_in_training_mode_is_counted_as_it_answers():
+    # On a map of one pixel, BatchNorm in training mode would refuse a batch of one.
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).train()
+    assert count_macs(model, 3) == 216 and model.training
 
 
 def test_other_number_formats_and_devices():
@@ -174,6 +182,11 @@ def test_a_chain_by_hand():
     assert peak_activation_bytes(chain, 8, 1) == 1024 + 256
     assert peak_activation_bytes(chain[:1], 8, 1) == 192 + 1024
     assert peak_activation_bytes(nn.Sequential(chain[0], nn.ReLU(inplace=True)), 8, 1) == 2 * 1024
+
+
+def test_a_view_is_no_second_tensor_and_a_weight_is_no_activation():
+    head = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.Flatten(), nn.Linear(1024, 100))
+    assert peak_activation_bytes(head, 8, 1) == 192 + 1024
 
 
 def test_branches_live_until_they_are_joined():

@@ -91,6 +91,8 @@ def test_batch_and_memory_format_are_recorded():
     assert (timing.batch, timing.memory_format) == (5, "contiguous")
     timing = measure(conv, image.to(memory_format=torch.channels_last), seconds=0.01)
     assert (timing.batch, timing.memory_format) == (5, "channels_last")
+    grey = torch.zeros(2, 1, 8, 8)  # one channel is both; it is called by the usual name
+    assert measure(torch.relu, grey, seconds=0.01).memory_format == "contiguous"
     timing = measure(torch.matmul, torch.ones(6, 2), torch.ones(2, 3), seconds=0.01)
     assert (timing.batch, timing.memory_format) == (6, None)
     timing = measure(lambda: None, seconds=0.01)
