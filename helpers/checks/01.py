@@ -36,17 +36,18 @@ EXERCISES = {
         hint="What probability does each of the ten classes get? Then minus its natural logarithm.",
     ),
     "1.3": Exercise(
-        3 / 63,
-        "braking is cheaper as soon as p × 60 exceeds (1 − p) × 3, so from p = 3/63 = 4.8 % on. Answering with the "
-        "more probable class would wait for 50 %.",
+        10 / 100,
+        "braking is cheaper as soon as p × 90 exceeds (1 − p) × 10, so from p = 10/100 on. Answering with the more "
+        "probable class would wait for 50 %.",
         {
-            "That is the threshold when both mistakes cost the same: here one costs 20 times the other.": 0.5,
-            "The two costs have changed places: that would brake only when almost sure.": 60 / 63,
-            "That is the ratio of the costs. Braking costs something only with probability 1 − p.": 3 / 60,
-            "That is the ratio of the costs the other way round; a probability is at most 1.": 20.0,
-            "In per cent, yes; give it as a probability between 0 and 1.": 100 * 3 / 63,
+            "That is the threshold when both mistakes cost the same: here one costs nine times the other.": 0.5,
+            "The two costs have changed places: that would brake only when almost sure.": 90 / 100,
+            "That is the ratio of the costs. Braking costs something only with probability 1 − p.": 10 / 90,
+            "That is the ratio of the costs the other way round; a probability is at most 1.": 9.0,
+            "In per cent, yes; give it as a probability between 0 and 1.": 10.0,
+            "That is the threshold of the example above, where a miss costs twenty times a false alarm.": 5 / 105,
         },
-        tolerance=0.0005,
+        tolerance=0.002,
         hint="Write down what each action costs on average, as a function of p. Where are the two equal?",
     ),
     "1.4": Exercise(
