@@ -115,8 +115,9 @@ def save_weights(model: nn.Module, path: str | Path) -> Path:
     state = {k: v.detach().half().contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    safetensors.torch.save_file(state, temporary)
-    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    blob = safetensors.torch.save(state)  # not save_file: it makes a file that only its owner may read
+    temporary.write_bytes(blob)
+    digest = hashlib.sha256(blob).hexdigest()
     # The sum goes first: should the second step fail, the pair is refused rather than believed.
     sum_part = path.with_name(path.name + ".sha256.part")
     sum_part.write_text(f"{digest}  {path.name}\n")

@@ -157,9 +157,20 @@ def test_a_file_that_lacks_a_layer_of_the_network_is_refused(tmp_path):
         models.load_weights(other(), path)
 
 
+def test_the_file_is_as_readable_as_any_other(path):
+    plain = path.with_name("plain")
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 def test_a_write_that_fails_leaves_the_old_pair(trained, path, monkeypatch):
     before = path.read_bytes()
-    monkeypatch.setattr(models.safetensors.torch, "save_file", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+
+    def fill(path, blob):
+        path.open("wb").write(blob[:100])  # a disk that is full after a hundred bytes
+        raise OSError("disk full")
+
+    monkeypatch.setattr(models.Path, "write_bytes", fill)
     with pytest.raises(OSError, match="disk full"):
         models.save_weights(other(), path)
     assert path.read_bytes() == before
