@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers.checks import check
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").glob("**/*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 LESSONS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
@@ -133,6 +135,15 @@ def test_the_tour_is_short():
     assert len(read(LESSONS[0]).cells) <= 20
 
 
+def stem(path: Path) -> str:
+    """What a lesson's exercises and its teaching page are called."""
+    return path.name[:2] if path.name[0].isdigit() else path.name[: len("appendix_a")]
+
+
+def exercises_of(path: Path) -> dict:
+    return importlib.import_module(f"helpers.checks.{stem(path)}").EXERCISES
+
+
 def exercises(path: Path) -> list[str]:
     """Keys of the exercises that a notebook checks, in order."""
     return re.findall(r'check\(\s*"([^"]+)"', "\n".join(cell.source for cell in code_cells(path)))
@@ -148,32 +159,23 @@ def test_exercises_are_unanswered_and_solved_beside(path):
     solution = path.parent / "solutions" / path.name
     assert solution.exists() and exercises(solution) == keys
     assert not re.search(r"^answer\w* = None", "\n".join(cell.source for cell in code_cells(solution)), re.M)
-    stem = path.name[:2] if path.name[0].isdigit() else "appendix_a"
-    assert sorted(importlib.import_module(f"helpers.checks.{stem}").EXERCISES) == sorted(keys)
+    assert sorted(exercises_of(path)) == sorted(keys)
 
 
 @everywhere(WITH_EXERCISES)
-def test_solutions_say_right(path):
-    """The stored output of each check in the solutions is what a right answer gets, and of the lesson what none gets."""
-    from helpers.checks import check
-
-    for notebook, state in ((path, None), (path.parent / "solutions" / path.name, "right")):
+def test_stored_checks_say_what_they_say_today(path, capsys):
+    """A lesson's stored output is what an unanswered check prints, that of the solutions what a right one prints."""
+    for notebook, answered in ((path, False), (path.parent / "solutions" / path.name, True)):
         for cell in code_cells(notebook):
+            stored = "".join(output.get("text", "") for output in cell.outputs)
             for key in re.findall(r'^check\(\s*"([^"]+)"', cell.source, re.M):
-                text = "".join(output.get("text", "") for output in cell.outputs)
-                told = importlib.import_module("contextlib")
-                buffer = importlib.import_module("io").StringIO()
-                with told.redirect_stdout(buffer):
-                    stem = path.name[:2] if path.name[0].isdigit() else "appendix_a"
-                    declared = importlib.import_module(f"helpers.checks.{stem}").EXERCISES[key]
-                    check(key, None if state is None else declared.answer)
-                assert buffer.getvalue().strip() in text, f"{notebook.name} {key}: {text!r}"
+                check(key, exercises_of(path)[key].answer if answered else None)
+                assert capsys.readouterr().out.strip() in stored, f"{notebook.name}, exercise {key}"
 
 
 @everywhere(WITH_EXERCISES)
 def test_teachers_have_a_page(path):
-    stem = path.name[:2] if path.name[0].isdigit() else "appendix_a"
-    page = path.parent / "teaching" / f"{stem}.md"
+    page = path.parent / "teaching" / f"{stem(path)}.md"
     assert page.exists() and len(page.read_text(encoding="utf-8").split()) > 200
 
 
