@@ -118,9 +118,9 @@ def execute(which: list[str]) -> int:
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     folder, failed = ROOT / "notebooks", 0
-    for name in which or ["[0-9a]*", "solutions/*"]:
-        found = sorted(folder.glob(f"{name.removesuffix('.ipynb')}*.ipynb"))
-        if not found:
+    for name in which or ["*", "solutions/*"]:
+        found = sorted(folder.glob(f"{name.removesuffix('.ipynb').removesuffix('*')}*.ipynb"))
+        if not found and which:
             raise FileNotFoundError(f"no notebook notebooks/{name}*.ipynb")
         for path in found:
             notebook = nbformat.read(path, as_version=4)

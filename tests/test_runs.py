@@ -271,6 +271,14 @@ def test_execute_stores_outputs_and_leaves_a_failing_notebook_as_it_was(notebook
     assert sorted(p.name for p in good.parent.iterdir()) == ["00_good.ipynb", "01_bad.ipynb", "solutions"]
 
 
+def test_execute_without_names_runs_all_lessons_and_solutions(notebooks, capsys):
+    for name in ("00_a.ipynb", "appendix_a.ipynb", "solutions/00_a.ipynb"):
+        notebooks(name, "print('here')")
+    assert command.main(["execute"]) == 0
+    told = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["notebooks/00_a.ipynb", "notebooks/appendix_a.ipynb", "notebooks/solutions/00_a.ipynb"]
+
+
 def test_execute_survives_a_kernel_that_dies(notebooks, capsys):
     dead = notebooks("02_dead.ipynb", "import os\nos._exit(3)")
     before = dead.read_bytes()
