@@ -251,6 +251,14 @@ def test_explorer_shows_as_many_lines_as_rows(lesson):
     assert "30.21" in table_html(some) and ">34<" in table_html(some)
 
 
+def test_open_rows_are_bold_and_no_others(lesson):
+    from helpers.widgets.audit import table_html
+
+    html = table_html(lesson["audit"])
+    assert html.count("font-weight:bold") == sum(e["verdict"] == "open" for e in lesson["audit"]) == 3
+    assert html.count("font-weight:normal") == 48
+
+
 def test_explorer_draws_every_row_and_marks_the_chosen(lesson):
     from helpers.widgets.audit import draw_audit, select
 
