@@ -131,6 +131,12 @@ def test_length_and_closing(path):
         assert part in cells[-1].source
 
 
+@everywhere(NOTEBOOKS)
+def test_links_to_files_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#:\s]+)\)", prose(path)):
+        assert (path.parent / target).exists(), f"there is no {target}"
+
+
 def test_the_tour_is_short():
     assert len(read(LESSONS[0]).cells) <= 20
 
