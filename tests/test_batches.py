@@ -20,13 +20,7 @@ def made(count: int, height: int = 32, width: int = 32, low: int = 0, high: int 
     return ImageSet(images, torch.arange(count) % 10, CLASSES, "made up")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other cost more than they give on batches this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,7 @@ from helpers import data, make, runs
 from helpers.data import CLASSES, ImageSet, read_sheets, write_sheet
 from helpers.training import History
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other cost more than they give on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

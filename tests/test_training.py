@@ -15,14 +15,7 @@ from helpers.data import CLASSES, Batches, ImageSet
 from helpers.models import Pretrained
 from helpers.training import History, cache_features, cosine_with_warmup, fit, load_checkpoint
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other cost more than they give on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def blobs(count: int = 256, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
