@@ -3,6 +3,11 @@
 import argparse
 import sys
 import time
+from importlib import import_module
+from pathlib import Path
+
+# A lesson's long runs: helpers/studies/NAME.py holds `arguments(parser)` and `run(options, log)`; its docstring is the help.
+STUDIES = sorted(path.stem for path in (Path(__file__).parent / "studies").glob("*.py") if path.stem != "__init__")
 
 
 def log(text: str) -> None:
@@ -44,13 +49,19 @@ def parser() -> argparse.ArgumentParser:
     pilot.add_argument("--epochs", type=int, default=5)
     pilot.add_argument("--lr", type=float, nargs="+", default=[0.05, 0.1, 0.2])
     pilot.add_argument("--weight-decay", type=float, nargs="+", default=[5e-4, 5e-5])
+
+    for name in STUDIES:
+        study = import_module(f"helpers.studies.{name}")
+        study.arguments(commands.add_parser(name, help=study.__doc__.splitlines()[0], description=study.__doc__))
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        if options.command == "train":
+        if options.command in STUDIES:
+            import_module(f"helpers.studies.{options.command}").run(options, log)
+        elif options.command == "train":
             from helpers.runs import train_zoo
 
             train_zoo(
