@@ -6,7 +6,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-# A lesson's long runs: helpers/studies/NAME.py holds `arguments(parser)` and `run(options, log)`; its docstring is the help.
+# A lesson's long runs: helpers/studies/NAME.py has `arguments(parser)` and `run(options, log)`; its docstring is help.
 STUDIES = sorted(path.stem for path in (Path(__file__).parent / "studies").glob("*.py") if path.stem != "__init__")
 
 
