@@ -62,6 +62,24 @@ def record(name: str, rows: list[dict], key: tuple[str, ...]) -> Path:
     return path
 
 
+def read_results(name: str) -> list[dict]:
+    """The rows of data/results/`name`; what looks like a number is one. Raises FileNotFoundError when it is missing."""
+    path = RESULTS / name
+    if not path.exists():
+        raise FileNotFoundError(f"{name} is missing from data/results/: restore it with git checkout")
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{column: _value(text) for column, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _number(text: str) -> tuple[float, str]:
     try:
         return float(text), text

@@ -190,12 +190,37 @@ def test_the_choice_and_its_neighbours_are_where_they_should_be(explorer):
     assert sum(len(lines[name]) for name in ("V1", "V2", "V3-Small", "V3-Large")) == 51
 
 
-def test_measured_rows_are_drawn_with_their_widths():
-    cells = [("0.25", "6000000", "0.87"), ("1", "88000000", "0.93")]  # invented
-    rows = [dict(zip(("width", "macs", "accuracy"), row, strict=True)) for row in cells]
-    lines, _ = drawn(mobilenet_explorer(rows))
-    assert lines["V2 on CIFAR-10, measured in this course"] == [[6.0, 87.0], [88.0, 93.0]]
-    assert mobilenet_explorer(rows).figure().axes[0].get_xlim()[0] < 6
+MEASURED = [  # invented
+    dict(zip(("width", "parameters", "macs", "accuracy", "low", "high"), row, strict=True))
+    for row in [("0.25", "250000", "6000000", "0.87", "0.86", "0.88"), (1.0, 2_200_000, 88e6, 0.93, 0.925, 0.935)]
+]
+
+
+def crosses(explorer) -> dict:
+    """(MACs in millions, per cent) of each measured point → (colour, its interval's ends)."""
+    found = {}
+    for container in explorer.figure().axes[0].containers:
+        points, _, (bars,) = container
+        for where, bar in zip(points.get_xydata().tolist(), bars.get_segments(), strict=True):
+            found[tuple(where)] = (points.get_color(), *bar[:, 1].round(6).tolist())
+    return found
+
+
+def test_measured_rows_are_drawn_with_their_widths_and_intervals():
+    explorer = mobilenet_explorer(MEASURED).set(mac_limit=NO_LIMIT, byte_limit=NO_LIMIT)
+    assert crosses(explorer) == {(6.0, 87.0): ("black", 86.0, 88.0), (88.0, 93.0): ("black", 92.5, 93.5)}
+    axes = explorer.figure().axes[0]
+    assert axes.get_xlim()[0] < 6 and {"0.25", "1.0"} <= {text.get_text() for text in axes.texts}
+
+
+@pytest.mark.parametrize(
+    ("change", "grey"),
+    [({"mac_limit": 80e6}, {88.0}), ({"byte_limit": 8e6}, {88.0}), ({"byte_limit": 8e6, "bits": 16}, set()),
+     ({"mac_limit": 80e6, "byte_limit": 0.5e6}, {6.0, 88.0})],
+)  # fmt: skip
+def test_measured_rows_over_a_budget_are_grey(change, grey):
+    explorer = mobilenet_explorer(MEASURED).set(mac_limit=NO_LIMIT, byte_limit=NO_LIMIT, bits=32).set(**change)
+    assert {x for (x, _), (colour, *_) in crosses(explorer).items() if colour != "black"} == grey
 
 
 # ------------------------------------------------------------------------------------------------ the button

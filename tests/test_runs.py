@@ -54,6 +54,14 @@ def test_record_keeps_one_row_a_key_and_takes_new_columns(results):
     assert rows_of(path) == [{"name": "a", "x": "2", "y": ""}, {"name": "b", "x": "3", "y": "a, b"}]
 
 
+def test_results_come_back_as_numbers_and_a_missing_file_is_explained(results):
+    runs.record("t.csv", [{"width": 0.5, "seed": 0, "command": "a, b", "macs": 12}], ("width",))
+    assert runs.read_results("t.csv") == [{"width": 0.5, "seed": 0, "command": "a, b", "macs": 12}]
+    assert [type(value) for value in runs.read_results("t.csv")[0].values()] == [float, int, str, int]
+    with pytest.raises(FileNotFoundError, match=r"none.csv is missing from data/results/: restore it"):
+        runs.read_results("none.csv")
+
+
 def test_record_leaves_the_old_file_when_it_fails(results, monkeypatch):
     path = runs.record("t.csv", [{"name": "a", "x": 1}], ("name",))
     before = path.read_bytes()

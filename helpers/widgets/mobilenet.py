@@ -27,7 +27,7 @@ NO_LIMIT = math.inf
 MAC_LIMITS = (10, 15, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600)  # millions
 BYTE_LIMITS = (0.5, 1, 1.5, 2, 3, 4, 6, 8, 10, 12, 16, 20, 25)  # MB
 BUTTON = "Measure latency here"
-EDGES, TICKS = (7, 1300), (10, 20, 50, 100, 200, 500, 1000)  # millions of MACs that the picture shows
+EDGES, TICKS = (7, 1300), (2, 5, 10, 20, 50, 100, 200, 500, 1000)  # millions of MACs that the picture shows
 UNDER = (("mobilenet_v2", 0.35), ("mobilenet_v2", 0.75))
 
 
@@ -120,26 +120,27 @@ def name(key: tuple[str, float, int]) -> str:
 def draw(seen: Comparison, measured: Sequence[dict] = ()) -> Figure:
     figure = Figure(figsize=(9.8, 5.4), layout="none")  # fixed margins: half the time of a computed layout
     axes = figure.add_axes((0.065, 0.095, 0.925, 0.835))
-    x, y = [float(row["macs"]) / 1e6 for row in measured], [100 * float(row["accuracy"]) for row in measured]
-    left = min([EDGES[0], *(0.8 * millions for millions in x)])
+    left = min([EDGES[0], *(0.8 * float(row["macs"]) / 1e6 for row in measured)])
     axes.set(xscale="log", xlim=(left, EDGES[1]), ylim=(39, 97 if measured else 79), ylabel="top-1 accuracy, %")
     axes.set_xlabel(f"multiply-accumulates (MACs) of one image, millions ({seen.classes} classes)")
-    axes.set_xticks(TICKS, labels=[str(tick) for tick in TICKS])
+    ticks = [tick for tick in TICKS if tick >= left]
+    axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
     axes.minorticks_off()
-    figure.text(0.065, 0.955, "MobileNets on ImageNet, as published", fontsize=12, weight="bold")
+    title = "MobileNets on ImageNet, as published" + "; crosses on CIFAR-10, as measured here" * bool(measured)
+    figure.text(0.065, 0.955, title, fontsize=12, weight="bold")
     for family in LOOK:
         _family(axes, seen, family)
     band = {"color": COLOURS["yellow"], "alpha": 0.6, "linewidth": 11, "solid_capstyle": "round", "zorder": 1}
     axes.plot(*_xy(seen.front), **band, label="Pareto front of what fits")
-    if measured:
-        axes.plot(x, y, "P", color="black", markersize=7, zorder=4, label="V2 on CIFAR-10, measured in this course")
-        for row, *where in zip(measured, x, y, strict=True):
-            axes.annotate(str(float(row["width"])), where, (6, 4), textcoords="offset points", fontsize=9.5)
+    for fit, shade in ((False, GREY), (True, "black")):
+        _measured(axes, [row for row in measured if _fits(row, seen) == fit], shade, labelled=fit)
     if seen.limits[0] < NO_LIMIT:
         axes.axvspan(seen.limits[0] / 1e6, EDGES[1], color="black", alpha=0.05, linewidth=0)
     _choice(axes, seen, left, top=0.63 if measured else 0.975)
-    axes.legend(loc="lower right", fontsize=9.5, alignment="left", title_fontsize=9.5,
-                title="number: width α · grey: over a budget\nline: one width, resolution up to 224 px")  # fmt: skip
+    axes.legend(
+        loc="lower right", fontsize=9.5, alignment="left", title_fontsize=9.5, labelspacing=0.28, borderaxespad=0.2,
+        title="number: width α · grey: over a budget\nline: one width, resolution up to 224 px",
+    )  # fmt: skip
     return figure
 
 
@@ -167,6 +168,25 @@ def _family(axes, seen: Comparison, family: str) -> None:
     dots = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 3}
     axes.plot(*_xy([row for row in rows if row not in fitting]), marker, color=GREY, **dots)
     axes.plot(*_xy([row for row in rows if row in fitting]), marker, color=colour, label=label, **dots)
+
+
+def _fits(row: dict, seen: Comparison) -> bool:
+    """Whether a measured network keeps both budgets, with as many bits a weight as are chosen."""
+    return float(row["macs"]) <= seen.limits[0] and float(row["parameters"]) * seen.bits / 8 <= seen.limits[1]
+
+
+def _measured(axes, rows: Sequence[dict], shade: str, labelled: bool) -> None:
+    """The course's own networks, each with its 95 % interval."""
+    if not rows:
+        return
+    x, y, low, high = ([float(row[n]) for row in rows] for n in ("macs", "accuracy", "low", "high"))
+    x, y = [macs / 1e6 for macs in x], [100 * value for value in y]
+    bars = [[b - 100 * a for a, b in zip(low, y, strict=True)], [100 * a - b for a, b in zip(high, y, strict=True)]]
+    label = "V2 on CIFAR-10 (10 classes), 95 % interval" if labelled else None
+    axes.errorbar(x, y, bars, fmt="P", color=shade, markersize=5, capsize=4, linewidth=1.4, zorder=4, label=label)
+    for row, *where in zip(rows, x, y, strict=True):
+        style = {"textcoords": "offset points", "fontsize": 9.5, "color": shade if labelled else GREY_TEXT}
+        axes.annotate(str(float(row["width"])), where, (6, 4), **style)
 
 
 def _choice(axes, seen: Comparison, left: float, top: float) -> None:
@@ -221,7 +241,8 @@ def mobilenet_explorer(measured: Sequence[dict] = ()) -> Explorer:
     """Compare MobileNets: family, width, resolution, classes, bits; two budgets; and a button that times it here.
 
     `result` is a `Comparison`; `e.act("Measure latency here")` presses the button from code (float32, random weights).
-    `measured` are rows of data/results/zoo.csv (width, macs, accuracy in 0..1), drawn beside the published ones.
+    `measured` are rows of data/results/zoo.csv (width, parameters, macs; accuracy, low and high in 0..1), drawn beside
+    the published ones. They keep their ten classes.
     """
     timings: dict[tuple, Timing] = {}
 
