@@ -106,14 +106,32 @@ def train_zoo(
     width: float, size: int, seed: int, epochs: int, lr: float, weight_decay: float, limit: int | None, log
 ) -> None:
     """Train one network of the zoo, judge it once on the test images, and write its rows (and seed 0's weights)."""
+    torch.manual_seed(seed)
+    model = mobilenet_v2(width, num_classes=10, stem_stride=1, dropout=0.0)
+    name = f"zoo_{width:g}_{size}_{seed}_{epochs}"
+    result = long_run(model, size, seed, epochs, lr, weight_decay, limit, name, log)
+    if result:
+        run = {"width": f"{width:g}", "resolution": size, "seed": seed}
+        if seed == 0 and size == 32:
+            save_weights(model, WEIGHTS / f"zoo_mobilenet_v2_{width:g}.safetensors")
+        lines = [{**run, **line} for line in curve(result[1])]
+        record("zoo_curves.csv", lines, ("width", "resolution", "seed", "epoch"))
+        record("zoo.csv", [{**run, **result[0]}], ("width", "resolution", "seed"))
+
+
+def long_run(
+    model, size: int, seed: int, epochs: int, lr: float, weight_decay: float, limit: int | None, name: str, log
+) -> tuple[dict, History] | None:
+    """Train by the zoo's recipe on the zoo's images, judge once; (columns of a row, History). None if `limit` is set.
+
+    `name` is the checkpoint's in data/runs/, from which an interrupted run goes on.
+    """
     from helpers.costs import count_macs, count_params
 
     train, validation, test = zoo_sets()
     if limit:
         train = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:limit]]
-    torch.manual_seed(seed)
-    model = mobilenet_v2(width, num_classes=10, stem_stride=1, dropout=0.0).to(memory_format=torch.channels_last)
-    sized = {"image_size": size}
+    model, sized = model.to(memory_format=torch.channels_last), {"image_size": size}
     history = fit(
         model,
         Batches(train, BATCH_SIZE, augment=AUGMENT, shuffle=True, seed=seed, **sized),
@@ -121,19 +139,17 @@ def train_zoo(
         lr=lr,
         weight_decay=weight_decay,
         validation=Batches(validation, 500, **sized),
-        checkpoint=CHECKPOINTS / f"zoo_{width:g}_{size}_{seed}_{epochs}.pt",
+        checkpoint=CHECKPOINTS / f"{name}.pt",
         log=log,
         seed=seed,
         **RECIPE,
     )
     if limit:
         log("a run on fewer images is only a trial: nothing is recorded")
-        return
+        return None
     result = accuracy(predict(model, Batches(test, 500, **sized)), test.labels, test.source)
-    log(f"width {width:g}, {size} px, seed {seed}: {result}")
-    run = {"width": f"{width:g}", "resolution": size, "seed": seed}
+    log(f"{name}: {result}")
     row = {
-        **run,
         "epochs": epochs,
         "parameters": count_params(model),
         "macs": count_macs(model, size),
@@ -144,10 +160,7 @@ def train_zoo(
         "high": f"{result.high:.4f}",
         **provenance(sum(history.seconds)),
     }
-    if seed == 0 and size == 32:
-        save_weights(model, WEIGHTS / f"zoo_mobilenet_v2_{width:g}.safetensors")
-    record("zoo_curves.csv", [{**run, **line} for line in curve(history)], ("width", "resolution", "seed", "epoch"))
-    record("zoo.csv", [row], ("width", "resolution", "seed"))
+    return row, history
 
 
 def curve(history: History) -> list[dict]:

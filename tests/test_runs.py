@@ -227,7 +227,7 @@ def test_train_writes_weights_curve_and_row(small_zoo, results, monkeypatch):
     test = runs.zoo_sets()[2]
     again = accuracy(predict(load_zoo(0.1), data.Batches(test, 500)), test.labels)
     assert abs(again.correct - int(row["correct"])) <= 1
-    assert "width 0.1, 32 px, seed 0" in lines[-1]
+    assert lines[-1].startswith("zoo_0.1_32_0_2: ")
 
 
 def test_a_trial_on_fewer_images_records_nothing(small_zoo, results):
@@ -235,6 +235,21 @@ def test_a_trial_on_fewer_images_records_nothing(small_zoo, results):
     runs.train_zoo(0.1, 32, 0, 1, 0.01, 0.0, 8, lines.append)
     assert lines[-1] == "a run on fewer images is only a trial: nothing is recorded"
     assert not results.exists() and not (small_zoo / "weights").exists()
+
+
+def test_the_shallow_network_costs_what_width_half_costs_and_its_row_says_so(small_zoo, results):
+    from helpers.costs import count_macs, count_params
+    from helpers.models import mobilenet_v2
+    from helpers.studies.shallow import shallow_net
+
+    half, shallow = mobilenet_v2(0.5, num_classes=10, stem_stride=1), shallow_net()
+    assert (count_macs(shallow, 32), count_params(shallow)) == (7_864_384, 699_674)
+    assert (count_macs(half, 32), count_params(half)) == (7_837_440, 700_490)
+    assert command.main(["shallow", "--epochs", "1"]) == 0
+    (row,) = rows_of(results / "shallow.csv")
+    assert (row["blocks"], row["width"], row["macs"], row["total"]) == ("7", "0.72", "7864384", "20")
+    assert command.main(["shallow", "--epochs", "1", "--seed", "1", "--limit", "8"]) == 0
+    assert len(rows_of(results / "shallow.csv")) == 1, "a trial on fewer images is not recorded"
 
 
 # -------------------------------------------------------------------------------- notebooks
