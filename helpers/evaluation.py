@@ -67,16 +67,37 @@ class Accuracy:
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor, source: str = "") -> Accuracy:
     """How many of the highest logits [N,C] (or predicted classes [N]) are the labels [N]."""
-    predicted = logits.argmax(1) if logits.ndim == 2 else logits
-    _same_images(predicted, labels)
-    return Accuracy(int((predicted == labels).sum()), len(labels), source)
+    if logits.ndim == 1:
+        _same_images(logits, labels)
+        return Accuracy(int((logits == labels).sum()), len(labels), source)
+    return top_k(logits, labels, 1, source)
+
+
+def top_k(logits: torch.Tensor, labels: torch.Tensor, k: int, source: str = "") -> Accuracy:
+    """How many labels [N] are among the `k` highest logits [N,C]. Of equal logits the first class counts as higher."""
+    classes = _classes(logits, labels)
+    if not 1 <= k <= classes:
+        raise ValueError(f"k lies between 1 and the number of classes, {classes}, not {k!r}")
+    best = logits.argsort(dim=1, descending=True, stable=True)[:, :k]
+    return Accuracy(int((best == labels[:, None]).any(1).sum()), len(labels), source)
 
 
 def confusion(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Counts int64 [C,C]: row = true class, column = predicted class, from logits [N,C]."""
-    _same_images(logits[:, 0], labels)
-    classes = logits.shape[1]
+    classes = _classes(logits, labels)
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
+
+
+def precision_recall(counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Precision and recall of each class, two float64 [C], from the counts [C,C] of `confusion`.
+
+    Precision: of the images that were called c, the share that are c. Recall: of the images that are c, the share that
+    were called c. Where there are no such images the value is nan.
+    """
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.min() < 0:
+        raise ValueError(f"counts are a square table [C,C] of numbers from 0 on, not of shape {list(counts.shape)}")
+    right = counts.diagonal().double()
+    return right / counts.sum(0), right / counts.sum(1)
 
 
 @dataclass(frozen=True)
@@ -91,7 +112,7 @@ class Calibration:
 
 def calibration(logits: torch.Tensor, labels: torch.Tensor, bins: int = 15) -> Calibration:
     """How far the network's confidence is from how often it is right; logits [N,C], labels [N]."""
-    _same_images(logits[:, 0], labels)
+    _classes(logits, labels)
     if bins < 1:
         raise ValueError(f"calibration needs at least one bin, not {bins!r}")
     top, predicted = logits.double().softmax(1).max(1)
@@ -102,6 +123,31 @@ def calibration(logits: torch.Tensor, labels: torch.Tensor, bins: int = 15) -> C
     correct = torch.bincount(which, right, bins) / count
     error = float(((confidence - correct).abs().nan_to_num() * count).sum() / len(labels))
     return Calibration(confidence.tolist(), correct.tolist(), count.tolist(), error)
+
+
+def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """The T for which softmax(logits / T) has the smallest cross-entropy (Guo et al. 2017, arXiv:1706.04599).
+
+    Above 1 the network was too sure of itself, below 1 not sure enough. Fit it on images that neither trained nor will
+    judge the network: logits [N,C], labels [N]. Raises ValueError when no T between 1/1000 and 1000 is best: when every
+    image is right, or the network does no better than chance.
+    """
+    _classes(logits, labels)
+    z = logits.double()
+    truth = z.gather(1, labels[:, None])[:, 0].mean()
+
+    def slope(sharpness: float) -> float:
+        """Derivative of the cross-entropy by 1/T. The cross-entropy is convex in 1/T: there is one zero at most."""
+        return float(((z * sharpness).softmax(1) * z).sum(1).mean() - truth)
+
+    low, high = 1e-3, 1e3
+    if not slope(low) < 0 < slope(high):
+        reason = "no label has a higher logit than chance gives" if slope(low) >= 0 else "every image is right"
+        raise ValueError(f"no temperature is best: {reason}")
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 1 / math.sqrt(low * high)
 
 
 @dataclass(frozen=True)
@@ -148,6 +194,19 @@ def _same_images(predicted: torch.Tensor, labels: torch.Tensor) -> None:
         raise ValueError(
             f"both sides need one value an image, for the same images and at least one; shapes are {shapes}"
         )
+
+
+def _classes(logits: torch.Tensor, labels: torch.Tensor) -> int:
+    """C of logits [N,C]; an error unless all are numbers, and there is a label of 0..C-1 for each image."""
+    if logits.ndim != 2:
+        raise ValueError(f"logits have one row an image and one column a class, not the shape {list(logits.shape)}")
+    _same_images(logits[:, 0], labels)
+    if broken := int(logits.isnan().any(1).sum()):
+        raise FloatingPointError(f"the network's answer to {broken:,} of {len(logits):,} images is not a number (nan)")
+    classes = logits.shape[1]
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise ValueError(f"a label lies outside 0..{classes - 1}: there are {classes} columns of logits")
+    return classes
 
 
 def _z(confidence: float) -> float:

@@ -11,9 +11,12 @@ from helpers.evaluation import (
     accuracy,
     calibration,
     confusion,
+    fit_temperature,
     mcnemar,
+    precision_recall,
     predict,
     predict_with_labels,
+    top_k,
     wilson_interval,
 )
 
@@ -114,13 +117,23 @@ def test_accuracy_says_all():
 
 def test_wrong_inputs():
     logits, labels = logits_for([0, 1, 2]), torch.tensor([0, 1, 2])
-    for function in (accuracy, confusion, calibration):
+    for function in (accuracy, confusion, calibration, fit_temperature, lambda *both: top_k(*both, k=2)):
         with pytest.raises(ValueError, match=r"one value an image, for the same images .* shapes are \[3\] and \[2\]"):
             function(logits, labels[:2])
         with pytest.raises(ValueError, match=r"shapes are \[3\] and \[3, 1\]"):
             function(logits, labels[:, None])
         with pytest.raises(ValueError, match=r"at least one; shapes are \[0\] and \[0\]"):
             function(logits[:0], labels[:0])
+        with pytest.raises(ValueError, match=r"a label lies outside 0..2: there are 3 columns of logits"):
+            function(logits, labels + 1)
+        with pytest.raises(ValueError, match=r"a label lies outside 0..2"):
+            function(logits, labels - 1)
+        with pytest.raises(FloatingPointError, match=r"answer to 1 of 3 images is not a number"):
+            function(logits * torch.tensor([1.0, float("nan"), 1.0])[:, None], labels)
+    with pytest.raises(ValueError, match=r"one row an image and one column a class, not the shape \[3\]"):
+        confusion(labels, labels)
+    with pytest.raises(ValueError, match=r"one row an image and one column a class, not the shape \[3, 3, 1\]"):
+        accuracy(logits[..., None], labels)
     with pytest.raises(ValueError, match="calibration needs at least one bin, not 0"):
         calibration(logits, labels, bins=0)
 
@@ -129,6 +142,44 @@ def test_confusion_has_true_rows_and_predicted_columns():
     table = confusion(logits_for([1, 1, 2, 0]), torch.tensor([0, 0, 2, 1]))
     assert table.tolist() == [[0, 2, 0], [1, 0, 0], [0, 0, 1]] and table.dtype == torch.int64
     assert confusion(logits_for([2]), torch.tensor([2])).shape == (3, 3)
+
+
+def test_precision_and_recall_by_hand():
+    #                       called: cat dog frog
+    counts = torch.tensor([[6, 3, 1], [2, 8, 0], [0, 1, 4]])
+    precision, recall = precision_recall(counts)
+    assert precision.tolist() == pytest.approx([6 / 8, 8 / 12, 4 / 5])
+    assert recall.tolist() == pytest.approx([6 / 10, 8 / 10, 4 / 5])
+    assert precision.dtype == recall.dtype == torch.float64
+
+
+def test_precision_of_a_class_that_was_never_called_is_unknown():
+    precision, recall = precision_recall(torch.tensor([[0, 3, 0], [0, 2, 0], [0, 0, 0]]))
+    assert math.isnan(precision[0]) and precision[1] == 0.4 and math.isnan(precision[2])
+    assert recall[:2].tolist() == [0, 1] and math.isnan(recall[2]), "no image of class 2"
+
+
+@pytest.mark.parametrize("counts", [torch.ones(2, 3), torch.ones(4), -torch.ones(2, 2)])
+def test_precision_and_recall_refuse_what_is_no_table_of_counts(counts):
+    with pytest.raises(ValueError, match="counts are a square table"):
+        precision_recall(counts)
+
+
+def test_top_k_by_hand():
+    logits = torch.tensor([[3.0, 2.0, 1.0, 0.0], [0.0, 1.0, 2.0, 3.0], [1.0, 5.0, 4.0, 2.0]])
+    labels = torch.tensor([1, 0, 0])  # second, fourth and fourth of the row
+    assert [top_k(logits, labels, k).correct for k in (1, 2, 3, 4)] == [0, 1, 1, 3]
+    assert top_k(logits, labels, 2, "three rows") == Accuracy(1, 3, "three rows")
+    assert top_k(logits, torch.tensor([0, 3, 1]), 1) == accuracy(logits, torch.tensor([0, 3, 1])) == Accuracy(3, 3)
+    for k in (0, 5):
+        with pytest.raises(ValueError, match=f"k lies between 1 and the number of classes, 4, not {k}"):
+            top_k(logits, labels, k)
+
+
+def test_of_equal_logits_the_first_counts_as_everywhere_else():
+    logits, labels = torch.zeros(4, 4), torch.arange(4)
+    assert [top_k(logits, labels, k).correct for k in (1, 2, 3)] == [1, 2, 3]
+    assert confusion(logits, labels).diagonal().tolist() == [1, 0, 0, 0]
 
 
 # -------------------------------------------------------------------------------- calibration
@@ -157,6 +208,36 @@ def test_calibration_of_the_two_ends():
     assert calibration(certain, torch.tensor([0, 0, 0]), bins=4).count == [0, 0, 0, 3], "1.0 belongs to the last bin"
     undecided = calibration(torch.zeros(4, 2), torch.tensor([0, 0, 1, 1]), bins=2)
     assert undecided.count == [4, 0] and undecided.error == 0, "0.5 belongs to the bin that ends there"
+
+
+def test_temperature_by_hand():
+    """Sure of 9 in 10 and right in 3 of 4: at the best T the confidence is 3/4, so 2.197 / T = ln 3."""
+    logits = torch.tensor([sure(0.9)] * 4)
+    labels = torch.tensor([0, 0, 0, 1])
+    temperature = fit_temperature(logits, labels)
+    assert temperature == pytest.approx(math.log(9) / math.log(3)) == pytest.approx(2.0)
+    assert calibration(logits / temperature, labels).error == pytest.approx(0, abs=1e-6)
+    assert fit_temperature(logits * 10, labels) == pytest.approx(20), "ten times as sure needs ten times the T"
+    shy = torch.tensor([sure(0.6)] * 4)
+    assert fit_temperature(shy, labels) == pytest.approx(math.log(1.5) / math.log(3)), "below 1: not sure enough"
+
+
+def test_temperature_changes_no_answer_and_minimises_the_loss():
+    generator = torch.Generator().manual_seed(0)
+    logits = 5 * torch.randn(400, 10, generator=generator)
+    labels = torch.where(torch.rand(400, generator=generator) < 0.6, logits.argmax(1), torch.arange(400) % 10)
+    best = fit_temperature(logits, labels)
+    losses = [nn.functional.cross_entropy(logits / t, labels).item() for t in (best * 0.99, best, best * 1.01)]
+    assert losses[1] < min(losses[0], losses[2]) and best > 1
+    assert torch.equal((logits / best).argmax(1), logits.argmax(1))
+
+
+def test_temperature_needs_mistakes_and_some_knowledge():
+    logits = torch.tensor([sure(0.9)] * 4)
+    with pytest.raises(ValueError, match="no temperature is best: every image is right"):
+        fit_temperature(logits, torch.tensor([0, 0, 0, 0]))
+    with pytest.raises(ValueError, match="no label has a higher logit than chance gives"):
+        fit_temperature(logits, torch.tensor([0, 1, 1, 1]))
 
 
 # -------------------------------------------------------------------------------- paired comparison
