@@ -4,6 +4,8 @@ import copy
 import math
 import os
 import time
+import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +30,12 @@ class History:
     def __len__(self) -> int:
         return len(self.loss)
 
+    @property
+    def best_epoch(self) -> int:
+        """The epoch (from 1) with the highest validation accuracy; of several, that with the lowest loss; 0: none."""
+        scores = list(zip(self.validation_accuracy, [-loss for loss in self.validation_loss], strict=True))
+        return scores.index(max(scores)) + 1 if scores else 0
+
 
 def cosine_with_warmup(step: int, steps: int, warmup: int) -> float:
     """Factor on the learning rate: a straight line up over `warmup` steps, then half a cosine down to 0 at `steps`."""
@@ -46,31 +54,39 @@ def fit(
     weight_decay: float = 0.0,
     momentum: float = 0.9,
     warmup: float = 0.0,
+    schedule: Callable[[int, int, int], float] = cosine_with_warmup,
     label_smoothing: float = 0.0,
     average: float = 0.0,
+    clip: float = 0.0,
+    keep_best: bool = False,
     checkpoint: str | Path | None = None,
     log: Callable[[str], None] | None = None,
     seed: int = 0,
 ) -> History:
-    """Train `model` in place by SGD with Nesterov momentum and a cosine schedule; returns the History.
+    """Train `model` in place by SGD with Nesterov momentum; returns the History and leaves the model in eval mode.
 
-    `batches` and `validation` yield (inputs, labels). `warmup` counts epochs (fractions allowed). Weight decay touches
-    weight matrices only, not biases and BatchNorm. `average` > 0 keeps a running average of all weights with that
-    decay per step, evaluates it, and leaves it in the model at the end. With `checkpoint`, every epoch is saved there
-    and a run that was interrupted goes on to the same bits. `log` gets a line of progress every few seconds.
+    batches, validation  yield (inputs, labels [B]); `len` counts batches
+    lr, schedule         the learning rate of a step is lr · schedule(step, steps, warm-up steps)
+    warmup               epochs, fractions allowed
+    weight_decay         acts on weight matrices only, not on biases and BatchNorm
+    average              above 0: a running average of all weights with that decay a step is evaluated and kept
+    clip                 above 0: longest gradient (norm over all weights) that a step may take
+    keep_best            leave the weights of `History.best_epoch` in the model, not the last ones
+    checkpoint           file: saved after every epoch; a run that was interrupted goes on from it to the same bits
+    log                  gets a line of progress every few seconds
+    Raises ValueError for data that cannot be learned from (no batches, a class without images, labels out of range,
+    images that do not fit the network or are of two sizes), FloatingPointError when the loss is not finite.
     """
-    if epochs < 1 or lr <= 0:
-        raise ValueError(f"epochs must be at least 1 and lr above 0, not {epochs!r} and {lr!r}")
     lr, weight_decay = float(lr), float(weight_decay)  # a NumPy number would not come back from a checkpoint
-    if not any(p.requires_grad for p in model.parameters()):
-        raise ValueError("nothing to train: every weight of the model is frozen (requires_grad is False)")
+    weights = [p for p in model.parameters() if p.requires_grad]
+    _check_run(weights, batches, validation, epochs, lr, clip, keep_best)
     groups = [
-        {"params": [p for p in model.parameters() if p.requires_grad and p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in model.parameters() if p.requires_grad and p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     averaged = copy.deepcopy(model) if average else model
-    history, start, steps = History(), 0, epochs * len(batches)
+    best = copy.deepcopy(model) if keep_best else None
     settings = {
         "lr": lr,
         "weight_decay": weight_decay,
@@ -80,53 +96,73 @@ def fit(
         "average": average,
         "seed": seed,
         "batches": len(batches),
+        # None, as in checkpoints older than these three
+        "clip": float(clip) or None,
+        "keep_best": keep_best or None,
+        "schedule": schedule.__name__ if schedule is not cosine_with_warmup else None,
     }
+    networks = {"averaged": averaged, "best": best, "epochs": epochs, "settings": settings}
+    history, start, steps = History(), 0, epochs * len(batches)
     torch.manual_seed(seed)
-    if checkpoint and Path(checkpoint).exists():
-        start, history = load_checkpoint(checkpoint, model, optimizer, averaged, epochs=epochs, settings=settings)
-    began, last_line = time.monotonic(), time.monotonic()
+    if checkpoint and any(path.exists() for path in _generations(checkpoint)):
+        start, history = load_checkpoint(checkpoint, model, optimizer, **networks)
+    say = _progress(log, start * len(batches), steps)
     for epoch in range(start, epochs):
         model.train()
         started, total = time.monotonic(), 0.0
         if hasattr(batches, "epoch"):
             batches.epoch = epoch
         for index, (inputs, labels) in enumerate(batches):
-            step = epoch * len(batches) + index
-            factor = cosine_with_warmup(step, steps, round(warmup * len(batches)))
+            where, step = f"batch {index + 1} of epoch {epoch + 1}", epoch * len(batches) + index
+            factor = schedule(step, steps, round(warmup * len(batches)))
             for group in optimizer.param_groups:
                 group["lr"] = lr * factor
-            loss = F.cross_entropy(model(inputs), labels, label_smoothing=label_smoothing)
+            logits = _logits(model, inputs, labels, where)
+            if step == 0:
+                _check_classes(batches, logits.shape[1])
+            loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+            _check_loss(loss, inputs, where, lr * factor)
             optimizer.zero_grad()
             loss.backward()
+            if clip:
+                nn.utils.clip_grad_norm_(weights, clip)
             optimizer.step()
             total += loss.item()
             if average:
                 _average(averaged, model, min(average, (1 + step) / (10 + step)))
-            if log and time.monotonic() - last_line > 15:
-                last_line, done = time.monotonic(), (step + 1 - start * len(batches)) / (steps - start * len(batches))
-                left = (last_line - began) * (1 / done - 1)
-                share = (index + 1) / len(batches)
-                log(f"epoch {epoch + 1}/{epochs} {share:4.0%} loss {loss.item():.3f} {left / 60:.0f} min left")
-        if not math.isfinite(total):
-            raise FloatingPointError(f"the loss is not a number in epoch {epoch + 1}: use a smaller lr than {lr:g}")
+            say(step, f"epoch {epoch + 1}/{epochs} {(index + 1) / len(batches):4.0%} loss {loss.item():.3f}")
         history.lr.append(lr * factor)
         history.loss.append(total / len(batches))
         if validation is not None:
             logits, labels = predict_with_labels(averaged, validation)
             history.validation_loss.append(F.cross_entropy(logits, labels).item())
             history.validation_accuracy.append(accuracy(logits, labels).value)
+        if keep_best and history.best_epoch == epoch + 1:
+            best.load_state_dict(averaged.state_dict())
         history.seconds.append(time.monotonic() - started)
         if checkpoint:
-            progress = {"epoch": epoch + 1, "epochs": epochs, "history": history, "settings": settings}
-            save_checkpoint(checkpoint, model, optimizer, averaged, **progress)
+            save_checkpoint(checkpoint, model, optimizer, epoch=epoch + 1, history=history, **networks)
         if log:
             measured = f" validation {history.validation_accuracy[-1]:.1%}" if validation is not None else ""
             seconds = history.seconds[-1]
             log(f"epoch {epoch + 1}/{epochs} done: loss {history.loss[-1]:.3f}{measured} in {seconds:.0f} s")
-    if average:
-        model.load_state_dict(averaged.state_dict())
+    if average or keep_best:
+        model.load_state_dict((best if keep_best else averaged).state_dict())
     model.eval()
     return history
+
+
+def _progress(log, done: int, steps: int) -> Callable[[int, str], None]:
+    """A function of (step, words) that logs them every 15 seconds, with the minutes that are left."""
+    began = last = time.monotonic()
+
+    def say(step: int, words: str) -> None:
+        nonlocal last
+        if log and time.monotonic() - last > 15:
+            last, share = time.monotonic(), (step + 1 - done) / (steps - done)
+            log(f"{words} {(last - began) * (1 / share - 1) / 60:.0f} min left")
+
+    return say
 
 
 @torch.no_grad()
@@ -134,6 +170,79 @@ def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
     mine, new = averaged.state_dict().values(), model.state_dict().values()
     floats = [(a, b) for a, b in zip(mine, new, strict=True) if a.is_floating_point()]
     torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], 1 - keep)
+
+
+# ---------------------------------------------------------------------------------------------- what can be wrong
+
+
+def _check_run(weights, batches, validation, epochs, lr, clip, keep_best) -> None:
+    """What can be known before the first step."""
+    if epochs < 1 or not lr > 0:
+        raise ValueError(f"epochs must be at least 1 and lr above 0, not {epochs!r} and {lr!r}")
+    if not clip >= 0:
+        raise ValueError(f"clip is the longest gradient allowed, 0 for any; it cannot be {clip!r}")
+    if not weights:
+        raise ValueError("nothing to train: every weight of the model is frozen (requires_grad is False)")
+    for name, part in (("batches", batches), ("validation", validation)):
+        if part is not None and not hasattr(part, "__len__"):
+            raise TypeError(f"{name} is a {type(part).__name__}, which is used up after one epoch: give a list")
+        if part is not None and not len(part):
+            raise ValueError(f"{name} is empty: there is nothing to {'learn from' if name == 'batches' else 'judge'}")
+    if keep_best and validation is None:
+        raise ValueError("keep_best needs validation batches: on what should an epoch be the best?")
+    sizes = [part.image_size or part.image_set.images.shape[1] for part in (batches, validation)
+             if hasattr(part, "image_set")]  # fmt: skip
+    if len(set(sizes)) > 1:
+        raise ValueError(f"training images are {sizes[0]} pixels wide, validation images {sizes[1]}: make them equal")
+
+
+def _logits(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, where: str) -> torch.Tensor:
+    try:
+        logits = model(inputs)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{where} does not go through the network: inputs of shape {list(inputs.shape)} ({inputs.dtype}; images "
+            f"are [B,C,H,W]). The layer that stopped says: {str(error).strip().splitlines()[0]}"
+        ) from error
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(f"{where}: outputs {list(logits.shape)} and labels {list(labels.shape)}, not [B,C] and [B]")
+    if not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise ValueError(f"{where} has the label {wrong}, but the network knows 0 to {logits.shape[1] - 1}")
+    return logits
+
+
+def _check_classes(batches, classes: int) -> None:
+    """Every class needs an image to be learned from, where the labels can be looked up without another pass."""
+    if hasattr(batches, "image_set"):
+        labels, names = batches.image_set.labels, batches.image_set.classes
+    elif isinstance(batches, (list, tuple)):
+        labels, names = torch.cat([labels for _, labels in batches]), ()
+    else:
+        labels, names = getattr(getattr(batches, "dataset", None), "targets", None), ()  # torchvision's datasets
+    if labels is None:
+        return
+    missing = sorted(set(range(classes)) - set(torch.as_tensor(labels).tolist()))
+    if missing:
+        first = f"{missing[0]} ({names[missing[0]]})" if missing[0] < len(names) else missing[0]
+        raise ValueError(
+            f"{len(missing)} of the network's {classes} classes have no training image, the first is {first}. "
+            "What it never saw it never answers: add images, or build it with fewer classes"
+        )
+
+
+def _check_loss(loss: torch.Tensor, inputs: torch.Tensor, where: str, lr: float) -> None:
+    if math.isfinite(loss.item()):
+        return
+    if not inputs.isfinite().all():
+        raise FloatingPointError(f"the inputs of {where} hold numbers that are not finite: look at that batch")
+    raise FloatingPointError(
+        f"the loss is {loss.item()} in {where}, at a learning rate of {lr:.3g}. "
+        "Try a smaller lr, a longer warmup, or clip=1.0"
+    )
+
+
+# ---------------------------------------------------------------------------------------------- features
 
 
 def cache_features(pretrained, batches) -> tuple[torch.Tensor, torch.Tensor]:
@@ -144,50 +253,102 @@ def cache_features(pretrained, batches) -> tuple[torch.Tensor, torch.Tensor]:
     return predict_with_labels(pretrained if isinstance(pretrained, nn.Module) else pretrained.model, batches)
 
 
+# ---------------------------------------------------------------------------------------------- checkpoints
+
+
+def _generations(path) -> tuple[Path, Path]:
+    """The newest checkpoint and the one before it."""
+    return Path(path), Path(f"{path}.previous")
+
+
 def save_checkpoint(
-    path, model, optimizer, averaged, *, epoch: int, epochs: int, history: History, settings: dict | None = None
-) -> None:
+    path, model, optimizer, averaged, *, epoch: int, epochs: int, history: History, best=None,
+    settings: dict | None = None,
+) -> None:  # fmt: skip
     """Everything that a run needs to go on, whole or not at all (written beside the goal, then renamed).
 
-    `settings` are the numbers that make a run what it is; `load_checkpoint` refuses a file that has others.
+    The checkpoint before it stays as `path`.previous. `settings` are the numbers that make a run what it is;
+    `load_checkpoint` refuses a file that has others. `averaged` is `model` itself, `best` None when there is none.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    newest, previous = _generations(path)
+    newest.parent.mkdir(parents=True, exist_ok=True)
     state = {
         "model": model.state_dict(),
         "averaged": averaged.state_dict() if averaged is not model else None,
+        "best": best.state_dict() if best is not None else None,
         "optimizer": optimizer.state_dict(),
         "epoch": epoch,
         "settings": {"epochs": epochs, **(settings or {})},
         "history": asdict(history),
         "random": torch.get_rng_state(),
     }
-    torch.save(state, path.with_name(path.name + ".part"))
-    os.replace(path.with_name(path.name + ".part"), path)
+    part = newest.with_name(newest.name + ".part")
+    torch.save(state, part)
+    with open(part, "rb+") as file:  # on the disk before it takes the name: a power cut must not leave it empty
+        os.fsync(file.fileno())
+    if newest.exists():
+        os.replace(newest, previous)
+    os.replace(part, newest)
 
 
 def load_checkpoint(
-    path, model, optimizer, averaged, *, epochs: int, settings: dict | None = None
+    path, model, optimizer, averaged, *, epochs: int, best=None, settings: dict | None = None
 ) -> tuple[int, History]:
     """Put a saved run's state back; returns (epochs already done, History). Opens plain tensors only, never code.
 
-    Raises ValueError, and says what differs, when the file is damaged or belongs to another run.
+    When the newest file is damaged or of another run, it is set aside as `path`.refused with a warning and the one
+    before is used. Raises ValueError, and says what is wrong, when that one is no good either: nothing was changed.
     """
-    settings = {"epochs": epochs, **(settings or {})}
+    networks, refused = {"model": model, "averaged": None if averaged is model else averaged, "best": best}, []
+    for file in filter(Path.exists, _generations(path)):
+        try:
+            state = _read_checkpoint(file, networks, optimizer.param_groups, {"epochs": epochs, **(settings or {})})
+        except ValueError as error:
+            refused.append(error)
+            continue
+        for name, network in networks.items():
+            if network is not None:
+                network.load_state_dict(state[name])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if refused:
+            os.replace(path, f"{path}.refused")
+            warnings.warn(
+                f"{refused[0]}: set aside as {Path(path).name}.refused. The one before it is used: "
+                f"{file.name}, after {state['epoch']} of {epochs} epochs", stacklevel=3,
+            )  # fmt: skip
+        return state["epoch"], History(**state["history"])
+    if not refused:
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    both = f" ({file.name} is no good either)" if len(refused) > 1 else ""
+    raise ValueError(f"{refused[0]}: delete it to start anew{both}") from refused[0]
+
+
+def _read_checkpoint(file: Path, networks: dict, groups: list[dict], settings: dict) -> dict:
+    """The state in a file that belongs to this run; ValueError otherwise, before anything was changed."""
     try:
-        state = torch.load(path, weights_only=True)
-        differs = [name for name in settings if state["settings"].get(name) != settings[name]]
-        if not differs:
-            model.load_state_dict(state["model"])
-            if averaged is not model:
-                averaged.load_state_dict(state["averaged"])
-            optimizer.load_state_dict(state["optimizer"])
-            torch.set_rng_state(state["random"])
-            return state["epoch"], History(**state["history"])
+        if zipfile.ZipFile(file).testzip():  # compares the checksums, which torch.load does not
+            raise ValueError("a checksum differs")
+        state = torch.load(file, weights_only=True)
+        theirs = state["settings"]
+        for name, value in settings.items():
+            if theirs.get(name) != value:
+                raise _Foreign(f"{file} is of another run ({name} {theirs.get(name)}, not {value})")
+        for name, network in networks.items():
+            saved = state.get(name) or {}
+            mine = network.state_dict() if network is not None else {}
+            if {k: v.shape for k, v in saved.items()} != {k: v.shape for k, v in mine.items()}:
+                raise _Foreign(f"{file} is of another network (the tensors of its {name!r} differ)")
+        sizes = [[len(group["params"]) for group in groups] for groups in (state["optimizer"]["param_groups"], groups)]
+        if sizes[0] != sizes[1] or not len(History(**state["history"])) == state["epoch"] <= settings["epochs"]:
+            raise _Foreign(f"{file} is of a run that trained other weights")
+        torch.Generator().set_state(state["random"])
+    except _Foreign:
+        raise
     except Exception as error:
-        raise ValueError(
-            f"{path} is no checkpoint of this run ({type(error).__name__}): delete it to start anew"
-        ) from error
-    name = differs[0]
-    theirs = state["settings"].get(name)
-    raise ValueError(f"{path} is of another run ({name} {theirs}, not {settings[name]}): delete it to start anew")
+        raise ValueError(f"{file} is no checkpoint of this run ({type(error).__name__})") from error
+    return state
+
+
+class _Foreign(ValueError):
+    """A sound checkpoint, but of something else."""
