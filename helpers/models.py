@@ -1,9 +1,12 @@
 """Which network? Builders, and the weights that ship with the lessons."""
 
 import hashlib
+import io
 import json
 import os
+import socket
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import safetensors.torch
@@ -14,6 +17,8 @@ from torch import nn
 from helpers import DATA
 
 WEIGHTS = DATA / "weights"
+IMAGENET = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
+TIMEOUT = 30.0  # seconds to wait for an answer when these are fetched
 
 # (output channels at width 1, stride) of the thirteen separable blocks: Howard et al. 2017, arXiv:1704.04861, table 1.
 V1_BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
@@ -70,13 +75,15 @@ def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
     """The shipped MobileNetV2 backbone (Tiny-ImageNet), or torchvision's own with `"imagenet"`, which needs a network.
 
     The result's model has no classification head: it maps normalised images to 1,280 features.
-    Raises FileNotFoundError or ValueError when the shipped file is missing or damaged, ValueError for another name.
+    Raises FileNotFoundError or ValueError when a file is missing or damaged, ValueError for another name, and
+    ConnectionError, with what to do, when torchvision's weights cannot be fetched.
     """
     if which == "imagenet":
-        weights = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
-        model = torchvision.models.mobilenet_v2(weights=weights)
-        size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-        about = "MobileNetV2, width 1.0, pretrained by torchvision on ImageNet (IMAGENET1K_V2)"
+        model = mobilenet_v2()
+        model.load_state_dict(_imagenet_state())
+        look = IMAGENET.transforms()
+        size, mean, std = look.crop_size[0], tuple(look.mean), tuple(look.std)
+        about = f"MobileNetV2, width 1.0, pretrained by torchvision on ImageNet ({IMAGENET.name})"
     elif which == "tiny-imagenet":
         model = load_weights(mobilenet_v2(num_classes=200), WEIGHTS / "mobilenet_v2_tiny_imagenet.safetensors")
         facts = json.loads((WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text())
@@ -87,6 +94,37 @@ def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
     model.classifier = nn.Identity()
     model.requires_grad_(False)
     return Pretrained(model.eval().to(memory_format=torch.channels_last), size, mean, std, about)
+
+
+def _imagenet_state() -> dict[str, torch.Tensor]:
+    """torchvision's ImageNet weights, fetched once into torch.hub's own cache and compared with the hash they name."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / IMAGENET.url.rpartition("/")[2]
+    digest = path.stem.rpartition("-")[2]  # torchvision's files carry the start of their SHA-256 in their name
+    if not path.exists():
+        print(f"Fetching torchvision's ImageNet weights (14 MB) from {IMAGENET.url}", flush=True)
+        old_timeout = socket.getdefaulttimeout()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            socket.setdefaulttimeout(TIMEOUT)
+            torch.hub.download_url_to_file(IMAGENET.url, str(path), digest, progress=False)
+        except (OSError, HTTPException, RuntimeError) as error:
+            reason = getattr(error, "reason", None)  # what an URLError wraps
+            detail = reason if isinstance(reason, Exception) else error
+            if isinstance(detail, TimeoutError):
+                detail = f"no answer for {TIMEOUT:g} seconds"
+            elif isinstance(error, RuntimeError):
+                detail = "what came is not the file (its SHA-256 differs): a cut connection, or a proxy's own page"
+            raise ConnectionError(
+                f"torchvision's ImageNet weights could not be fetched from {IMAGENET.url}: {detail}. Nothing was kept. "
+                "The lessons do not need them, load_pretrained() ships with them. To have them all the same, fetch "
+                f"that file on a machine with a network and put it into {path.parent}"
+            ) from error
+        finally:
+            socket.setdefaulttimeout(old_timeout)
+    blob = path.read_bytes()
+    if not hashlib.sha256(blob).hexdigest().startswith(digest):
+        raise ValueError(f"{path} is damaged: its SHA-256 does not begin with {digest}. Delete it and try again")
+    return torch.load(io.BytesIO(blob), weights_only=True)
 
 
 def load_zoo(width: float) -> nn.Module:
