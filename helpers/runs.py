@@ -1,5 +1,6 @@
 """The long runs behind the files of data/results/, each with its provenance. Called by `python -m helpers`."""
 
+import contextlib
 import csv
 import datetime
 import os
@@ -63,21 +64,22 @@ def record(name: str, rows: list[dict], key: tuple[str, ...]) -> Path:
 
 
 def read_results(name: str) -> list[dict]:
-    """The rows of data/results/`name`; what looks like a number is one. Raises FileNotFoundError when it is missing."""
+    """The rows of data/results/`name`; a column whose cells are all numbers comes as int or float, any other as text.
+
+    Raises FileNotFoundError when the file is missing.
+    """
     path = RESULTS / name
     if not path.exists():
         raise FileNotFoundError(f"{name} is missing from data/results/: restore it with git checkout")
     with open(path, newline="", encoding="utf-8") as file:
-        return [{column: _value(text) for column, text in row.items()} for row in csv.DictReader(file)]
-
-
-def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+        rows = list(csv.DictReader(file))
+    for column in rows[0] if rows else ():
+        for kind in (int, float):
+            with contextlib.suppress(ValueError):
+                for row, value in zip(rows, [kind(row[column]) for row in rows], strict=True):
+                    row[column] = value
+                break
+    return rows
 
 
 def _number(text: str) -> tuple[float, str]:

@@ -55,9 +55,15 @@ def test_record_keeps_one_row_a_key_and_takes_new_columns(results):
 
 
 def test_results_come_back_as_numbers_and_a_missing_file_is_explained(results):
-    runs.record("t.csv", [{"width": 0.5, "seed": 0, "command": "a, b", "macs": 12}], ("width",))
-    assert runs.read_results("t.csv") == [{"width": 0.5, "seed": 0, "command": "a, b", "macs": 12}]
-    assert [type(value) for value in runs.read_results("t.csv")[0].values()] == [float, int, str, int]
+    rows = [
+        {"width": 0.5, "seed": 0, "command": "a, b", "macs": 12, "digits": "7"},
+        {"width": 1, "seed": 1, "command": "c", "macs": 13, "digits": "x"},
+    ]
+    path = runs.record("t.csv", rows, ("width",))
+    assert "\n1,1,c" in path.read_text()
+    found = runs.read_results("t.csv")
+    assert found == rows
+    assert [[type(value) for value in row.values()] for row in found] == [[float, int, str, int, str]] * 2
     with pytest.raises(FileNotFoundError, match=r"none.csv is missing from data/results/: restore it"):
         runs.read_results("none.csv")
 

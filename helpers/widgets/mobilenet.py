@@ -126,7 +126,7 @@ def draw(seen: Comparison, measured: Sequence[dict] = ()) -> Figure:
     ticks = [tick for tick in TICKS if tick >= left]
     axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
     axes.minorticks_off()
-    title = "MobileNets on ImageNet, as published" + "; crosses on CIFAR-10, as measured here" * bool(measured)
+    title = "MobileNets on ImageNet, as published" + "; black: on CIFAR-10, measured here" * bool(measured)
     figure.text(0.065, 0.955, title, fontsize=12, weight="bold")
     for family in LOOK:
         _family(axes, seen, family)
