@@ -205,8 +205,8 @@ def test_zoo_sets_refuse_a_part_of_cifar10(complete):
 
 @pytest.fixture
 def small_zoo(tmp_path, monkeypatch, results):
-    """16 training, 10 validation and 20 test images of 32 pixels; files go to a temporary folder."""
-    parts = tuple(tiny(count, side=32) for count in (16, 10, 20))
+    """60 training, 10 validation and 20 test images of 32 pixels; files go to a temporary folder."""
+    parts = tuple(tiny(count, side=32) for count in (60, 10, 20))
     monkeypatch.setattr(runs, "zoo_sets", lambda: parts)
     monkeypatch.setattr(runs, "CHECKPOINTS", tmp_path / "runs")
     monkeypatch.setattr(runs, "WEIGHTS", tmp_path / "weights")
@@ -238,7 +238,7 @@ def test_train_writes_weights_curve_and_row(small_zoo, results, monkeypatch):
 
 def test_a_trial_on_fewer_images_records_nothing(small_zoo, results):
     lines = []
-    runs.train_zoo(0.1, 32, 0, 1, 0.01, 0.0, 8, lines.append)
+    runs.train_zoo(0.1, 32, 0, 1, 0.01, 0.0, 50, lines.append)
     assert lines[-1] == "a run on fewer images is only a trial: nothing is recorded"
     assert not results.exists() and not (small_zoo / "weights").exists()
 
@@ -254,7 +254,7 @@ def test_the_shallow_network_costs_what_width_half_costs_and_its_row_says_so(sma
     assert command.main(["shallow", "--epochs", "1"]) == 0
     (row,) = rows_of(results / "shallow.csv")
     assert (row["blocks"], row["width"], row["macs"], row["total"]) == ("7", "0.72", "7864384", "20")
-    assert command.main(["shallow", "--epochs", "1", "--seed", "1", "--limit", "8"]) == 0
+    assert command.main(["shallow", "--epochs", "1", "--seed", "1", "--limit", "50"]) == 0
     assert len(rows_of(results / "shallow.csv")) == 1, "a trial on fewer images is not recorded"
 
 
