@@ -27,7 +27,10 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("grid", help="what each family, width and resolution costs → data/results/cost_grid.csv")
 
     bench = commands.add_parser("bench", help="measure this machine; prints, writes nothing")
-    bench.add_argument("what", choices=["data"], help="data: images per second, per-image DataLoader against Batches")
+    bench.add_argument(
+        "what", choices=["data", "train"],
+        help="data: images per second, per-image DataLoader against Batches; train: a step, channels_last or not",
+    )  # fmt: skip
 
     execute = commands.add_parser("execute", help="run notebooks in a clean kernel and store the outputs")
     execute.add_argument(
@@ -85,9 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             write_grid()
         elif options.command == "bench":
-            from helpers.make import bench_data
+            from helpers.make import bench_data, bench_train
 
-            bench_data()
+            {"data": bench_data, "train": bench_train}[options.what]()
         elif options.command == "execute":
             from helpers.make import execute
 

@@ -1,0 +1,132 @@
+"""The ablation of lesson 07: each variant changes what its name says, rows are kept and not made twice; bench train."""
+
+import argparse
+import csv
+
+import pytest
+import torch
+from torch import nn
+
+from helpers import make, models, runs
+from helpers.data import CLASSES, ImageSet
+from helpers.studies import ablation
+from helpers.training import cosine_with_warmup
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def images(count: int, source: str) -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 32, 32, 3), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(count) % 10, CLASSES, source)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(ablation, "CHECKPOINTS", tmp_path / "runs")
+    monkeypatch.setattr(ablation, "zoo_sets", lambda: (images(60, "a"), images(40, "b"), images(10, "c")))
+    return tmp_path
+
+
+def options(*words: str):
+    parser = argparse.ArgumentParser()
+    ablation.arguments(parser)
+    return parser.parse_args(["--images", "60", "--epochs", "1", "--batch-size", "30", *words])
+
+
+def rows(tiny) -> list[dict]:
+    with open(tiny / "results" / "ablation.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("downsamplings, side", [(5, 1), (4, 2), (3, 4)])
+def test_downsamplings(downsamplings, side):
+    features = ablation.network(downsamplings).features.eval()
+    assert features(torch.zeros(1, 3, 32, 32)).shape[2:] == (side, side)
+
+
+def test_other_downsamplings_are_refused():
+    with pytest.raises(ValueError, match="downsamplings are 3, 4 or 5, not 2"):
+        ablation.network(2)
+
+
+def test_every_variant_changes_what_its_name_says():
+    changed = {name: set(parts) for name, parts in ablation.VARIANTS.items()}
+    assert changed.pop("recipe") == set() and all(changed.values())
+    for parts in ablation.VARIANTS.values():
+        assert parts.keys() <= ablation.RECIPE.keys()
+        assert all(ablation.RECIPE[part] != value for part, value in parts.items())
+
+
+def test_the_schedule_without_cosine():
+    rates = [ablation.constant_after_warmup(step, 20, 4) for step in range(20)]
+    assert rates[:4] == [cosine_with_warmup(step, 20, 4) for step in range(4)] and set(rates[3:]) == {1.0}
+    assert ablation.constant_after_warmup(0, 20, 0) == 1.0
+
+
+def test_what_fit_is_given(monkeypatch):
+    calls = []
+    monkeypatch.setattr(ablation, "fit", lambda model, batches, **given: calls.append((batches.augment, given)))
+    for name in ("recipe", "no cosine", "no augmentation"):
+        ablation.train(ablation.RECIPE | ablation.VARIANTS[name], images(60, ""), images(40, ""), 3, 30, seed=7)
+    (augment, recipe), (_, constant), (none, _) = calls
+    assert set(augment) == {"crop", "flip"} and none == {}
+    expected = {"lr": 0.1, "epochs": 3, "weight_decay": 5e-4, "label_smoothing": 0.1, "average": 0.998, "seed": 7}
+    assert {name: recipe[name] for name in expected} == expected and recipe["schedule"] is cosine_with_warmup
+    assert constant["schedule"] is ablation.constant_after_warmup
+
+
+def test_rows_are_kept_paired_and_not_made_twice(tiny, monkeypatch):
+    lines = []
+    ablation.run(options("--seeds", "2", "--only", "5 downsamplings"), lines.append)
+    table = rows(tiny)
+    assert [(row["variant"], row["seed"]) for row in table] == [
+        ("5 downsamplings", "0"), ("5 downsamplings", "1"), ("recipe", "0"), ("recipe", "1")
+    ]  # fmt: skip
+    for this, recipe in zip(table[:2], table[2:], strict=True):
+        gain = int(this["only_this"]) - int(this["only_recipe"])
+        assert int(this["correct"]) - int(recipe["correct"]) == gain and this["total"] == "40"
+        assert recipe["only_this"] == recipe["only_recipe"] == "0" and int(this["macs"]) < int(recipe["macs"])
+        assert recipe["images"] == "60" and recipe["command"].startswith("python -m helpers")
+    before = rows(tiny)
+    monkeypatch.setattr(ablation, "train", lambda *_: pytest.fail("it was run again"))
+    ablation.run(options("--seeds", "2", "--only", "5 downsamplings"), lines.append)
+    assert rows(tiny) == before and len(lines) == 4
+
+
+def test_a_variant_added_later_is_paired_with_the_kept_recipe(tiny, monkeypatch):
+    ablation.run(options("--seeds", "1", "--only", "no warm-up"), print)
+    seen, real = [], ablation.train
+    monkeypatch.setattr(ablation, "train", lambda parts, *rest: seen.append(parts) or real(parts, *rest))
+    ablation.run(options("--seeds", "1", "--only", "no averaging"), print)
+    assert [parts["average"] for parts in seen] == [0.0], "the recipe was not trained again"
+    (row,) = (row for row in rows(tiny) if row["variant"] == "no averaging")
+    (recipe,) = (row for row in rows(tiny) if row["variant"] == "recipe")
+    assert int(row["correct"]) - int(recipe["correct"]) == int(row["only_this"]) - int(row["only_recipe"])
+
+
+def test_a_trial_keeps_nothing(tiny):
+    lines = []
+    ablation.run(options("--limit", "20", "--seeds", "1", "--only", "recipe", "no warm-up"), lines.append)
+    assert not list(tiny.iterdir()) and len(lines) == 2 and "of 20)" in lines[0]
+
+
+def test_bench_train_compares_two_layouts(monkeypatch, capsys):
+    seen = []
+
+    class Net(nn.Module):
+        def __init__(self, *_, **__):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 10, 3)
+
+        def forward(self, x):
+            both = [t.is_contiguous(memory_format=torch.channels_last) for t in (x, self.layer.weight)]
+            seen.append(both)
+            return self.layer(x).mean((2, 3))
+
+    monkeypatch.setattr(models, "mobilenet_v2", Net)
+    assert make.bench_train(rounds=2, steps=3) > 0
+    assert seen == ([[False, False]] * 5 + [[True, True]] * 5) * 2, "by turns, with two steps that do not count"
+    said = capsys.readouterr().out
+    assert "channels_last is" in said and "6 steps" in said
