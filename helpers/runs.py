@@ -15,7 +15,7 @@ import torchvision
 
 from helpers import DATA
 from helpers.data import Batches, ImageSet, load_cifar10
-from helpers.evaluation import accuracy, predict
+from helpers.evaluation import Accuracy, accuracy, predict
 from helpers.models import WEIGHTS, mobilenet_v2, save_weights
 from helpers.training import History, fit
 
@@ -80,6 +80,21 @@ def read_results(name: str) -> list[dict]:
                     row[column] = value
                 break
     return rows
+
+
+def is_recorded(name: str, key: dict) -> bool:
+    """Whether data/results/`name` has a row with these columns and values: a study skips it."""
+    path = RESULTS / name
+    if not path.exists():
+        return False
+    with open(path, newline="", encoding="utf-8") as file:
+        return any(all(row.get(c) == str(value) for c, value in key.items()) for row in csv.DictReader(file))
+
+
+def columns_of(result: Accuracy) -> dict[str, int | str]:
+    """An accuracy as the columns of a row."""
+    shares = {"accuracy": result.value, "low": result.low, "high": result.high}
+    return {"correct": result.correct, "total": result.total, **{name: f"{x:.4f}" for name, x in shares.items()}}
 
 
 def _number(text: str) -> tuple[float, str]:
@@ -155,11 +170,7 @@ def long_run(
         "epochs": epochs,
         "parameters": count_params(model),
         "macs": count_macs(model, size),
-        "correct": result.correct,
-        "total": result.total,
-        "accuracy": f"{result.value:.4f}",
-        "low": f"{result.low:.4f}",
-        "high": f"{result.high:.4f}",
+        **columns_of(result),
         **provenance(sum(history.seconds)),
     }
     return row, history
