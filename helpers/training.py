@@ -226,7 +226,7 @@ def _check_classes(batches, classes: int) -> None:
     if missing:
         first = f"{missing[0]} ({names[missing[0]]})" if missing[0] < len(names) else missing[0]
         raise ValueError(
-            f"{len(missing)} of the network's {classes} classes have no training image, the first is {first}. "
+            f"classes without a training image: {len(missing)} of the network's {classes}, the first is {first}. "
             "What it never saw it never answers: add images, or build it with fewer classes"
         )
 
