@@ -72,7 +72,7 @@ def test_what_fit_is_given(monkeypatch):
         ablation.train(ablation.RECIPE | ablation.VARIANTS[name], images(60, ""), images(40, ""), 3, 30, seed=7)
     (augment, recipe), (_, constant), (none, _) = calls
     assert set(augment) == {"crop", "flip"} and none == {}
-    expected = {"lr": 0.1, "epochs": 3, "weight_decay": 5e-4, "label_smoothing": 0.1, "average": 0.998, "seed": 7}
+    expected = {"lr": 0.05, "epochs": 3, "weight_decay": 5e-4, "label_smoothing": 0.1, "average": 0.998, "seed": 7}
     assert {name: recipe[name] for name in expected} == expected and recipe["schedule"] is cosine_with_warmup
     assert constant["schedule"] is ablation.constant_after_warmup
 
@@ -130,3 +130,31 @@ def test_bench_train_compares_two_layouts(monkeypatch, capsys):
     assert seen == ([[False, False]] * 5 + [[True, True]] * 5) * 2, "by turns, with two steps that do not count"
     said = capsys.readouterr().out
     assert "channels_last is" in said and "6 steps" in said
+
+
+def made_up() -> list[dict]:
+    rows = []
+    for place, name in enumerate(ablation.VARIANTS):
+        for seed in range(3):
+            row = {"variant": name, "seed": seed, "total": 100, "accuracy": 0.4 - place / 100}
+            rows.append({**row, "only_this": 5, "only_recipe": 5 + place})
+    return rows
+
+
+def test_pairs_from_counts():
+    pair = ablation.paired({"total": 50, "only_this": 7, "only_recipe": 3})
+    assert (pair.only_first, pair.only_second, pair.total) == (7, 3, 50) and pair.difference == 0.08
+
+
+def test_the_figures_show_every_run():
+    changes = ablation.changes(made_up())
+    costliest = list(ablation.VARIANTS)[-1]
+    assert next(iter(changes)) == costliest and changes[costliest][0].difference == -0.11
+    assert set(changes) == {name for name, parts in ablation.VARIANTS.items() if len(parts) == 1}
+    axes = ablation.draw_changes(made_up()).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(changes)
+    assert len(axes.containers) == 3 * len(changes) and "-11.0" in [text.get_text() for text in axes.texts]
+    axes = ablation.draw_halvings(made_up()).axes[0]
+    means = axes.lines[0].get_ydata()
+    places = [list(ablation.VARIANTS).index(name) for name in ablation.GRID[5e-4]]
+    assert list(means) == pytest.approx([40 - place for place in places])

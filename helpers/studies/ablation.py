@@ -7,18 +7,22 @@ A row a run; runs that are in the file are not run again.
 """
 
 import time
+from statistics import mean
 
+import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from helpers.costs import count_macs
 from helpers.data import Batches
-from helpers.evaluation import accuracy, mcnemar, predict
+from helpers.evaluation import Paired, accuracy, mcnemar, predict
 from helpers.models import mobilenet_v2
+from helpers.plots import COLOURS
 from helpers.runs import CHECKPOINTS, provenance, read_results, record, zoo_sets
 from helpers.training import cosine_with_warmup, fit
 
-FILE, WIDTH, LR = "ablation.csv", 0.25, 0.1
+FILE, WIDTH, LR = "ablation.csv", 0.25, 0.05  # half the zoo's learning rate, for half its batch
 RECIPE = {
     "downsamplings": 4, "weight_decay": 5e-4, "schedule": "cosine", "warmup": 0.5, "label_smoothing": 0.1,
     "average": 0.998, "augment": "crop flip",
@@ -36,6 +40,12 @@ VARIANTS = {
     "no smoothing": {"label_smoothing": 0.0},
     "no averaging": {"average": 0.0},
     "no augmentation": {"augment": ""},
+}
+
+
+GRID = {  # weight decay → its runs with 5, 4 and 3 halvings
+    5e-4: ("5 downsamplings", "recipe", "3 downsamplings"),
+    4e-5: ("5 downsamplings, 4e-5", "weight decay 4e-5", "3 downsamplings, 4e-5"),
 }
 
 
@@ -135,3 +145,55 @@ def _recorded(key: dict) -> bool:
         return any(all(row[column] == value for column, value in key.items()) for row in read_results(FILE))
     except FileNotFoundError:
         return False
+
+
+# ---------------------------------------------------------------------------------------------- for the lesson
+
+
+def paired(row: dict) -> Paired:
+    """A run's difference to the recipe of its seed, from the counts of images that only one of the two got right."""
+    image = torch.arange(row["total"])
+    return mcnemar(image < row["only_this"], image >= row["total"] - row["only_recipe"])
+
+
+def changes(rows: list[dict]) -> dict[str, list[Paired]]:
+    """One change of the recipe → its differences, seed by seed; the costliest change first."""
+    names = [name for name, parts in VARIANTS.items() if len(parts) == 1]
+    found = {name: [paired(row) for row in rows if row["variant"] == name] for name in names}
+    return dict(sorted(found.items(), key=lambda item: mean(pair.difference for pair in item[1])))
+
+
+def draw_changes(rows: list[dict]) -> Figure:
+    """The changes as points, a mark a seed, with the 95 % interval of each pair of networks."""
+    figure, axes = plt.subplots(figsize=(8, 4.8))
+    for place, pairs in enumerate(changes(rows).values()):
+        for seed, pair in enumerate(pairs):
+            x, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
+            look = {"fmt": "os^"[seed % 3], "color": list(COLOURS.values())[seed % 3]}
+            axes.errorbar(x, place + 0.22 * (seed - 1), xerr=[[x - low], [high - x]], capsize=2, lw=1.2, ms=5, **look,
+                          label=None if place else f"seed {seed}")  # fmt: skip
+        axes.text(1.01, place, f"{100 * mean(pair.difference for pair in pairs):+.1f}", va="center",
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+    axes.axvline(0, color="black", linewidth=1)
+    axes.set_yticks(range(len(changes(rows))), list(changes(rows)))
+    axes.set(title="One part changed (right: mean of the seeds)")
+    axes.set_xlabel("points of validation accuracy, against the recipe of the same seed")
+    axes.invert_yaxis()
+    axes.legend(loc="lower left")
+    return figure
+
+
+def draw_halvings(rows: list[dict]) -> Figure:
+    """Accuracy against the number of halvings, a line a weight decay, a small mark a seed."""
+    figure, axes = plt.subplots()
+    for (decay, names), look, colour, shift in zip(GRID.items(), "o^", ("blue", "orange"), (-0.04, 0.04), strict=True):
+        values = [[100 * row["accuracy"] for row in rows if row["variant"] == name] for name in names]
+        look = {"marker": look, "color": COLOURS[colour]}
+        places = [place + shift for place in range(3)]
+        axes.plot(places, [mean(v) for v in values], **look, label=f"weight decay {decay:g}")
+        for place, v in enumerate(values):
+            axes.plot([place + shift] * len(v), v, **look, linestyle="none", markersize=4, alpha=0.5)
+    axes.set_xticks(range(3), ["5\n32 → 1 pixel", "4\n32 → 2 pixels", "3\n32 → 4 pixels"])
+    axes.set(title="How often the network halves the image", xlabel="halvings", ylabel="validation accuracy in %")
+    axes.legend()
+    return figure
