@@ -49,7 +49,7 @@ EXERCISES = {
             "That leaves out the learning rate: a step shrinks by lr · decay.": 0.0066,
         },
         tolerance=0.004,
-        hint="idle(1000, 0.1, 5e-4, 0.9).",
+        hint="idle([0.1] * 1000, 5e-4).",
     ),
     "7.4": Exercise(
         0.5003,
