@@ -69,7 +69,7 @@ def test_what_fit_is_given(monkeypatch):
     calls = []
     monkeypatch.setattr(ablation, "fit", lambda model, batches, **given: calls.append((batches.augment, given)))
     for name in ("recipe", "no cosine", "no augmentation"):
-        ablation.train(ablation.RECIPE | ablation.VARIANTS[name], images(60, ""), images(40, ""), 3, 30, seed=7)
+        ablation.train(ablation.RECIPE | ablation.VARIANTS[name], images(60, ""), 3, 30, seed=7)
     (augment, recipe), (_, constant), (none, _) = calls
     assert set(augment) == {"crop", "flip"} and none == {}
     expected = {"lr": 0.05, "epochs": 3, "weight_decay": 5e-4, "label_smoothing": 0.1, "average": 0.998, "seed": 7}

@@ -74,7 +74,7 @@ def network(downsamplings: int, width: float = WIDTH) -> nn.Module:
     return model.to(memory_format=torch.channels_last)
 
 
-def train(parts: dict, images, validation, epochs: int, batch_size: int, seed: int):
+def train(parts: dict, images, epochs: int, batch_size: int, seed: int):
     """One run; returns (network, History). `parts` has the keys of RECIPE."""
     torch.manual_seed(seed)
     model = network(parts["downsamplings"])
@@ -88,7 +88,6 @@ def train(parts: dict, images, validation, epochs: int, batch_size: int, seed: i
         warmup=parts["warmup"],
         label_smoothing=parts["label_smoothing"],
         average=parts["average"],
-        validation=Batches(validation, 500),
         seed=seed,
     )
     return model, history
@@ -111,7 +110,7 @@ def run(options, log) -> None:
                     right[name] = torch.load(kept, weights_only=True)
                 continue
             began, parts = time.monotonic(), RECIPE | VARIANTS[name]
-            model, history = train(parts, train_images, validation, options.epochs, options.batch_size, seed)
+            model, history = train(parts, train_images, options.epochs, options.batch_size, seed)
             logits = predict(model, Batches(validation, 500))
             right[name] = logits.argmax(1) == validation.labels
             result, pair = accuracy(logits, validation.labels), mcnemar(right[name], right["recipe"])
