@@ -136,7 +136,7 @@ WRONG = [
     (YES, "True", "True or False"),
     (PAIR, 32, "Several values"),
     (PAIR, "32, 16", "Several values"),
-    (PAIR, (32,), "2 numbers are meant here, in a tuple; this has 1"),
+    (PAIR, (32,), "Meant here are 2 numbers, in a tuple; this has 1"),
     (PAIR, (32, 15), "1 of the 2 numbers is right"),
     (PAIR, (32, math.nan), "nan"),
     (SOME, {"crop", "cutout"}, "{'crop', 'cutout'} is not it"),

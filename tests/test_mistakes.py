@@ -10,7 +10,7 @@ from helpers import runs
 from helpers.data import Batches, load_cifar10
 from helpers.evaluation import mcnemar
 from helpers.studies import mistakes
-from helpers.studies.mistakes import MISTAKES, Study, batch_weights, compare, drifting, head_epochs, small_cnn
+from helpers.studies.mistakes import MAIN, MISTAKES, Study, batch_weights, compare, drifting, head_epochs, small_cnn
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -124,6 +124,7 @@ def test_the_small_cnn_is_as_large_as_lesson_01s():
 
 def test_all_seven_have_a_variant_and_random_orders_cost_nothing_on_average(study):
     assert {number for number, _ in study.variants()} == set(MISTAKES) == set(range(1, 8))
+    assert set(MAIN.items()) <= set(study.variants())
     row = numbers(study.batch_means(64, 200))
     assert row["least"] < row["low"] < 0 < row["high"] < row["most"] and abs(row["difference"]) < 0.02
 

@@ -126,7 +126,7 @@ def _read(exercise: Exercise, answer):
     if isinstance(wanted, tuple):
         answer = _several(answer, list, tuple)
         if len(answer) != len(wanted):
-            raise _Unsuitable(f"{len(wanted)} numbers are meant here, in a tuple; this has {len(answer)}.")
+            raise _Unsuitable(f"Meant here are {len(wanted)} numbers, in a tuple; this has {len(answer)}.")
         return tuple(_number(a, w) for a, w in zip(answer, wanted, strict=True))
     if isinstance(wanted, frozenset):
         return frozenset(_choice(part, exercise) for part in _several(answer, set, frozenset, list, tuple))

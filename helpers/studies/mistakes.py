@@ -35,6 +35,16 @@ MISTAKES = {
     7: "one seed, no interval",
 }
 
+MAIN = {  # number → the variant that stands for it in the lesson's table
+    1: "frozen MobileNetV2, crop and flip",
+    2: "training mode while the head learned",
+    3: "frozen MobileNetV2, 32 instead of 64 pixels",
+    4: "frozen MobileNetV2, new head with it",
+    5: "batches of 64, images class by class",
+    6: "frozen MobileNetV2, ten heads",
+    7: "frozen MobileNetV2, best of ten heads",
+}
+
 
 def head_epochs(features: torch.Tensor, labels: torch.Tensor, seed: int) -> Iterator[nn.Linear]:
     """Lesson 00's head: one linear layer from features [N,D] to ten scores, trained on; yields after each epoch."""
