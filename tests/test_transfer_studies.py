@@ -237,3 +237,34 @@ def test_rows_are_compared_with_the_right_one_on_the_same_images(world, monkeypa
     assert rows["as printed"]["batchnorm"] == "training" and rows["as printed"]["image_size"] == 32
     monkeypatch.setattr(article, "logits_of", lambda *_: pytest.fail("it was run again"))
     start(article, "--recipes", "as printed", "BatchNorm kept still")
+
+
+# -------------------------------------------------------------------------------- what the lesson shows of them
+
+
+def test_the_table_and_the_curves_show_every_seed(world):
+    from matplotlib import pyplot as plt
+
+    from helpers.evaluation import Accuracy
+
+    def accuracy(regime, labels, seed):
+        return {"frozen": 0.5, "fine-tuned": 0.6, "scratch": 0.2}[regime] + labels / 10_000 + seed / 100
+
+    for seed in (0, 1, 2):
+        for labels in (10, 500):
+            for regime in transfer.REGIMES:
+                row = {"labels_per_class": labels, "regime": regime, "seed": seed, "source": "made up"}
+                row["accuracy"] = f"{accuracy(regime, labels, seed):.4f}"
+                runs.record("transfer.csv", [row], transfer.key_of(False))
+    first, head, ten, many = transfer.table().splitlines()
+    assert "made up" in first and head.split() == ["scratch", "fine-tuned", "frozen"]
+    assert (
+        ten.startswith(" 10 a class") and "51.1 % (50.1 to 52.1)" in ten and ten.index("21.1 %") < ten.index("61.1 %")
+    )
+    assert many.startswith("500 a class") and many.rstrip().endswith("56.0 % (55.0 to 57.0)")
+    live = {name: Accuracy(30, 100) for name in transfer.REGIMES}
+    (axes,) = transfer.figure(live).axes
+    curves = {line.get_label(): line.get_ydata() for line in axes.get_lines() if line.get_label() in transfer.REGIMES}
+    assert curves["frozen"] == pytest.approx([51.1, 56.0]) and curves["scratch"] == pytest.approx([21.1, 26.0])
+    assert sum(len(dots.get_offsets()) for dots in axes.collections if hasattr(dots, "get_sizes")) >= 18
+    plt.close("all")

@@ -24,7 +24,7 @@ from helpers.data import Batches, ImageSet, load_cifar10
 from helpers.evaluation import accuracy, mcnemar, predict
 from helpers.make import _PerImage
 from helpers.models import Pretrained, load_pretrained
-from helpers.runs import CHECKPOINTS, columns_of, is_recorded, provenance, record
+from helpers.runs import CHECKPOINTS, columns_of, is_recorded, provenance, read_results, record
 from helpers.training import cache_features
 
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # the mean and deviation that many tutorials write without a reason
@@ -46,6 +46,7 @@ RECIPES = {
     "and its own normalisation": Recipe("evaluation", 32, True, 64),
     "as printed, its own normalisation, batches of 32": Recipe("training", 32, True, 32),
 }
+ORDER = ("done right", "and its own normalisation", "BatchNorm kept still", "as printed")
 
 
 def as_printed(train, test, backbone: Pretrained, mean, std, batch_size: int, epochs: int, log) -> torch.Tensor:
@@ -148,3 +149,19 @@ def _row(recipe: Recipe, backbone: Pretrained, result, paired) -> dict:
         "only_right_one_right": paired.only_second,
         "source": result.source,
     }
+
+
+def table() -> str:
+    """The rows of data/results/article.csv, from the right one to the printed ones."""
+    rows = {row["recipe"]: row for row in read_results("article.csv")}
+    right = rows["done right"]
+    lines = [f"{right['source']}: {right['total']:,} test images; {right['weights']}"]
+    for name in ORDER:
+        row = rows[name]
+        lines.append(f"\n{name}: {row['image_size']} px, {row['normalisation']}, BatchNorm in {row['batchnorm']} mode")
+        interval = f"{row['low']:.1%} to {row['high']:.1%}"
+        lines.append(f"  {row['accuracy']:.1%} ({interval}), {row['seconds'] / 60:.1f} minutes of one core")
+        if name != "done right":
+            low, middle, high = (100 * row[f"difference{end}"] for end in ("_low", "", "_high"))
+            lines[-1] += f"; {middle:+.1f} points ({low:+.1f} to {high:+.1f})"
+    return "\n".join(lines)

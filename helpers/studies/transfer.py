@@ -10,6 +10,7 @@ skipped. --pilot chooses learning rates on training images that are not among th
 import copy
 import time
 
+import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -17,7 +18,7 @@ from torch import nn
 from helpers.data import Batches, ImageSet, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.models import Pretrained, load_pretrained, mobilenet_v2
-from helpers.runs import columns_of, is_recorded, provenance, record
+from helpers.runs import columns_of, is_recorded, provenance, read_results, record
 from helpers.training import cache_features, fit
 
 REGIMES = ("frozen", "fine-tuned", "scratch")
@@ -155,3 +156,44 @@ def units(options) -> list[dict]:
 
 def key_of(pilot: bool) -> tuple[str, ...]:
     return ("labels_per_class", "regime", "seed", *(["lr"] if pilot else []))
+
+
+# ---------------------------------------------------------------------------------------------- what came of it
+
+
+def table() -> str:
+    """Mean accuracy of the seeds (lowest to highest) for each number of labels, from data/results/transfer.csv."""
+    rows = read_results("transfer.csv")
+    head = " " * 14 + "".join(f"{name:>24}" for name in reversed(REGIMES))
+    lines = [f"{rows[0]['source']}; mean of three seeds (lowest to highest)", head]
+    for count in sorted({row["labels_per_class"] for row in rows}):
+        lines.append(f"{count:3} a class   ")
+        for name in reversed(REGIMES):
+            found = _accuracies(rows, name, count)
+            lines[-1] += f"{f'{sum(found) / len(found):.1f} % ({min(found):.1f} to {max(found):.1f})':>24}"
+    return "\n".join(lines)
+
+
+def figure(live: dict):
+    """The same as curves, every seed a dot; `live` {regime: Accuracy} of a short run with 10 labels stands beside."""
+    rows = read_results("transfer.csv")
+    figure, axes = plt.subplots(figsize=(7, 4))
+    counts = sorted({row["labels_per_class"] for row in rows})
+    for name, marker in zip(REGIMES, "o^s", strict=True):
+        found = [_accuracies(rows, name, count) for count in counts]
+        (line,) = axes.plot(counts, [sum(part) / len(part) for part in found], marker + "-", label=name)
+        for count, part in zip(counts, found, strict=True):
+            axes.scatter([count] * len(part), part, 14, line.get_color())
+        middle, low, high = (100 * getattr(live[name], end) for end in ("value", "low", "high"))
+        bars = [[middle - low], [high - middle]]
+        axes.errorbar(7.5, middle, bars, fmt=marker, mfc="white", color=line.get_color(), capsize=3)
+    axes.set(xscale="log", xlabel="labelled images a class", ylabel="accuracy in %", ylim=(0, None))
+    axes.set(xticks=counts, xticklabels=counts, title="Labels, or other people's weights? (CIFAR-10 sample)")
+    axes.minorticks_off()
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _accuracies(rows: list[dict], regime: str, count: int) -> list[float]:
+    """In per cent, one a seed."""
+    return [100 * row["accuracy"] for row in rows if (row["regime"], row["labels_per_class"]) == (regime, count)]
