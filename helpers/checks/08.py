@@ -64,7 +64,7 @@ EXERCISES = {
             "That is the share of images where the second is right, not a probability of chance.": 0.1,
             "That is the difference over the ten images that differ.": 0.8,
         },
-        tolerance=0.0005,
+        tolerance=0.0003,
         hint="Ten tosses have 2¹⁰ = 1,024 equally likely rows. In how many are there 0, 1, 9 or 10 heads?",
     ),
     "8.5": Exercise(
