@@ -93,6 +93,9 @@ def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     robustness.arguments(parser)
     robustness.run(parser.parse_args(["--limit", "5"]), lines.append)
     assert not list(tmp_path.glob("*.csv")), "a trial records nothing"
+    lines.clear()
+    robustness.run(parser.parse_args(["--widths", "0.25", "--kinds", "none", "jpeg"]), lines.append)
+    assert len(lines) == 1 + 4 and {row["kind"] for row in runs.read_results("robustness.csv")} == {"none", "jpeg"}
     robustness.run(parser.parse_args(["--widths", "0.25"]), lines.append)
     lines.clear()
     robustness.run(parser.parse_args([]), lines.append)

@@ -78,6 +78,7 @@ def paired_columns(result: Paired) -> dict[str, int | str]:
 
 def arguments(parser) -> None:
     parser.add_argument("--sample", action="store_true", help="the sample's 2,000 test images, not all 10,000")
+    parser.add_argument("--kinds", nargs="+", choices=DAMAGE, default=list(DAMAGE))
     parser.add_argument("--widths", type=float, nargs="+", help="all that are in data/weights/ when none is given")
     parser.add_argument("--limit", type=int, help="use so many images: a trial, nothing is recorded")
 
@@ -93,8 +94,8 @@ def run(options, log) -> None:
     def judge(width: float, images: ImageSet) -> torch.Tensor:
         return predict(networks[width], Batches(images, 500)).argmax(1) == images.labels
 
-    for kind, (_, strengths) in DAMAGE.items():
-        for strength in strengths:
+    for kind in options.kinds:
+        for strength in DAMAGE[kind][1]:
             units = {
                 width: {"width": f"{width:g}", "kind": kind, "strength": strength, "total": len(test),
                         "weights": prints[width]}
