@@ -79,7 +79,8 @@ def test_no_refusal_gives_the_answer_away(number):
             one.judge(type(one.answer)([-98765] * len(one.answer)) if isinstance(one.answer, tuple) else -98765)[1]
         )
     for words in refusals:
-        assert not gives_away(one.answer, one.tolerance, words), words
+        lists_all = "Choose from" in words and all(str(option) in words for option in one.options)
+        assert lists_all or not gives_away(one.answer, one.tolerance, words), words
 
 
 def gives_away(answer, tolerance, words) -> bool:

@@ -163,7 +163,7 @@ def _choice(value, exercise: Exercise):
     known = {_plain(option): option for option in exercise.options}
     if isinstance(value, bool) or _plain(value) not in known:
         options = ", ".join(repr(option) for option in exercise.options)
-        raise _Unsuitable(f"{_show(value)} is none of the choices. Choose from {options}.")
+        raise _Unsuitable(f"Your {_show(value)} is none of the choices. Choose from {options}.")
     return known[_plain(value)]
 
 
