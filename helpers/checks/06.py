@@ -38,7 +38,7 @@ EXERCISES = {
             ),
             "In evaluation mode an image's features do not depend on the others in its batch. (In training mode they "
             "do: trap 3.)": frozenset({"random crops", "random brightness", "a larger batch"}),
-            "The frozen network does not know how many heads there are; a second one reads its features too.": frozenset(
+            "The frozen network does not know how many heads there are; a second reads its features too.": frozenset(
                 {"random crops", "random brightness", "a second head"}
             ),
         },
