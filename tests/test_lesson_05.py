@@ -132,7 +132,7 @@ def test_the_choices_offered_are_published_networks():
 
 
 def test_the_small_answers_are_torchvision_s():
-    assert layer_costs(mobilenet_v2(0.35), 224)[8].output_shape[0] == exercise("5.1").answer
+    assert layer_costs(mobilenet_v2(0.35), 224)[11].output_shape[0] == exercise("5.1").answer
     channels, height, width = layer_costs(mobilenet_v2(), 112)[-2].output_shape
     assert (channels, height * width) == (1280, exercise("5.2").answer)
 
@@ -144,3 +144,10 @@ def test_the_sorting_machine_is_decided_by_more_than_a_seed(zoo):
     seeds = [zoo[0.25, 32, seed]["accuracy"] for seed in (0, 1, 2)]
     assert best["accuracy"] - second["accuracy"] > max(seeds) - min(seeds)
     assert abs(best["macs"] / second["macs"] - 1) < 0.01
+
+
+def test_ten_thousand_images_tell_the_two_widest_apart():
+    rows = {(row["first"], row["second"], row["total"]): row for row in read_results("zoo_pairs.csv")}
+    few, many = rows[0.75, 1.0, 2000], rows[0.75, 1.0, 10_000]
+    assert few["low"] < 0 < few["high"]
+    assert (round(100 * many["low"], 1), round(100 * many["high"], 1)) == (-1.6, -0.5)

@@ -6,7 +6,7 @@ EXERCISES = {
     "5.1": Exercise(
         16,
         "0.35 × 32 = 11.2, and the nearest multiple of 8 is 8. That is below nine tenths of 11.2, which is 10.08, so "
-        "it goes up to 16. A third less was wished, and a half is kept.",
+        "it goes up to 16. 0.35 was asked for, and half is kept.",
         {
             "8 is the nearest multiple, but the second half of the rule asks: is it at least 0.9 × 11.2?": 8,
             "That is 0.35 × 32 without its decimals; V2 rounds to multiples of 8.": 11,
