@@ -162,6 +162,12 @@ class Paired:
     high: float
     p_value: float  # exact McNemar test: how often chance alone does as much
 
+    @property
+    def points(self) -> str:
+        """The difference and its interval in percentage points, as "+2.4 points (+1.0 to +3.7)"."""
+        difference, low, high = (f"{100 * x:+.1f}" for x in (self.difference, self.low, self.high))
+        return f"{difference} points ({low} to {high})"
+
     def __str__(self) -> str:
         points = [f"{100 * x:+.1f}" for x in (self.difference, self.low, self.high)]
         return (

@@ -1,5 +1,9 @@
 """What several test files share."""
 
+import ast
+from pathlib import Path
+
+import nbformat
 import pytest
 import torch
 
@@ -11,3 +15,24 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+def names_of(notebook: str, **given) -> dict:
+    """The imports, functions and classes, and CONSTANTS of a lesson, made anew; `given` are names that these need."""
+    path = Path(__file__).resolve().parent.parent / "notebooks" / f"{notebook}.ipynb"
+    code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+
+    def defines(node: ast.stmt) -> bool:
+        if isinstance(node, ast.Assign):
+            return all(isinstance(target, ast.Name) and target.id.isupper() for target in node.targets)
+        return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
+
+    names = {"__name__": f"lesson_{notebook[:2]}", **given}
+    exec(compile(ast.Module([node for node in ast.parse(code).body if defines(node)], []), str(path), "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="session")
+def functions_of():
+    """`names_of`, for the tests that hold a lesson to the helpers."""
+    return names_of

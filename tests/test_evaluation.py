@@ -261,6 +261,7 @@ def test_mcnemar_by_hand():
     assert (other.difference, other.low, other.high) == (-result.difference, -result.high, -result.low)
     assert other.p_value == result.p_value
     assert str(result).startswith("+12.0 points (95 % interval +0.7 to +22.4; p = 0.07; only the first right 7, only")
+    assert result.points == "+12.0 points (+0.7 to +22.4)" and other.points == "-12.0 points (-22.4 to -0.7)"
 
 
 def test_mcnemar_without_a_difference():

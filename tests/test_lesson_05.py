@@ -1,7 +1,6 @@
 """Lesson 05 against the helpers: its networks, its claims about the stored tables, and its decisions by brute force."""
 
 import csv
-from pathlib import Path
 
 import pytest
 import torch
@@ -76,23 +75,8 @@ def test_the_lesson_s_shallow_network_is_the_study_s(lesson):
 
 
 @pytest.fixture(scope="module")
-def lesson() -> dict:
-    """The lesson's imports, functions and CONSTANTS."""
-    import ast
-
-    import nbformat
-
-    path = Path(__file__).resolve().parent.parent / "notebooks" / "05_width_and_resolution.ipynb"
-    code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
-
-    def defines(node: ast.stmt) -> bool:
-        if isinstance(node, ast.Assign):
-            return all(isinstance(target, ast.Name) and target.id.isupper() for target in node.targets)
-        return isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef))
-
-    names: dict = {"__name__": "lesson_05", "grid": grid.read_grid()}
-    exec(compile(ast.Module([n for n in ast.parse(code).body if defines(n)], []), str(path), "exec"), names)
-    return names
+def lesson(functions_of) -> dict:
+    return functions_of("05_width_and_resolution", grid=grid.read_grid())
 
 
 def test_rounding_gives_torchvision_s_channels(lesson):
