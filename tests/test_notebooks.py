@@ -111,6 +111,16 @@ def test_every_figure_is_told_in_words(path):
 
 
 @everywhere(LESSONS)
+def test_every_explorer_is_followed_by_its_picture(path):
+    """GitHub and paper show no widgets: the static figure must be stored as a picture, not as `<Figure size …>`."""
+    cells = code_cells(path)
+    for index, cell in enumerate(cells):
+        if cell.source.splitlines()[-1].strip() == "explorer":
+            assert cells[index + 1].source == "explorer.figure()"
+            assert any("image/png" in output.get("data", {}) for output in cells[index + 1].outputs), cell.source
+
+
+@everywhere(LESSONS)
 def test_opening(path):
     cells = read(path).cells
     if number := re.match(r"\d\d", path.name):

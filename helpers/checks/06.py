@@ -45,18 +45,18 @@ EXERCISES = {
         hint="What does the frozen network's output depend on?",
     ),
     "6.3": Exercise(
-        16,
-        "100 → 50 → 25 → 13 → 7 → 4: an odd side is rounded up when it is halved (kernel 3, stride 2, padding 1), so "
-        "the last map is 4 × 4.",
+        65,
+        "65 → 33 → 17 → 9 → 5 → 3. Each halving rounds up (kernel 3, stride 2, padding 1), so n pixels leave a side of "
+        "n / 32, rounded up; 64 still leave 2.",
         {
-            "That cuts 100 / 32 off to 3. With padding 1 each halving rounds up: 25 becomes 13.": 9,
-            "That is the side of the map. Positions are height × width.": 4,
-            "That is the side, and cut off: each halving rounds up. And positions are height × width.": 3,
-            "That is after four halvings; there are five layers with stride 2.": 49,
-            "That is the published network's last map, for 224 pixels.": 7,
-            "That counts all 1,280 channels; a position is one place on the map.": 16 * 1280,
+            "That is the largest: 96 → 48 → 24 → 12 → 6 → 3. Which is the smallest?": 96,
+            "Nearly: 64 → 32 → 16 → 8 → 4 → 2.": 64,
+            "That is one more than the largest: 97 pixels leave a side of 4.": 97,
+            "Those are the positions on the map. How large is the image?": 9,
+            "That is the side of the map. How large is the image?": 3,
+            "33 → 17 → 9 → 5 → 3 → 2: there are five halvings.": 33,
         },
-        hint="Halve 100 five times and round up each time. Then height × width.",
+        hint="An odd side is rounded up when it is halved. From 3 go back five times, to the smallest that fits.",
     ),
     "6.4": Exercise(
         29,

@@ -15,7 +15,8 @@ EXERCISES = {
             "That averages, 0.9 · old + 0.1 · new; the velocity is a sum, the new gradient counts in full.": 1.188,
             "That is after one step; the second is asked.": 0.6,
             "That is after three steps.": 2.814,
-            "That is Nesterov's variant, which looks ahead; plain momentum is asked.": 2.3328,
+            "That keeps v at −6; the new gradient, 2 · (0.6 − 3), and the 0.9 change it.": 1.2,
+            "That is the step. Where is w after it?": 1.02,
             "That is the velocity. Where is w?": -10.2,
         },
         tolerance=0.005,
@@ -37,26 +38,26 @@ EXERCISES = {
         hint="schedule(775, 1000, 100), times 0.1.",
     ),
     "7.3": Exercise(
-        0.608,
-        "momentum adds the shrinking up to ten times itself, so about exp(−1,000 · 0.1 · 5e-4 · 10) = exp(−0.5) is "
-        "left. Without momentum it would be 95 %.",
+        0.780,
+        "momentum adds the shrinking up to ten times itself, so about exp(−1,000 · 0.05 · 5e-4 · 10) = exp(−0.25) is "
+        "left. Without momentum it would be 98 %.",
         {
-            "That is without momentum, which adds the shrinking up to ten times itself.": 0.951,
-            "That is what is lost. What is left?": 0.392,
-            "That is what is lost, without momentum.": 0.049,
-            "That is weight decay 4e-5; 5e-4 is asked.": 0.961,
-            "A straight line, 1 − 0.5; but each step shrinks what is left, not the first 1.": 0.5,
-            "That leaves out the learning rate: a step shrinks by lr · decay.": 0.0066,
+            "That is without momentum, which adds the shrinking up to ten times itself.": 0.975,
+            "That is what is lost. What is left?": 0.220,
+            "That is what is lost, without momentum.": 0.0247,
+            "That is weight decay 4e-5; 5e-4 is asked.": 0.980,
+            "A straight line, 1 − 0.25; but each step shrinks what is left, not the first 1.": 0.75,
+            "That leaves out the learning rate (a step shrinks by lr · decay) and momentum.": 0.6065,
+            "That leaves out the learning rate: a step shrinks by lr · decay.": 0.0067,
         },
-        tolerance=0.004,
-        hint="idle([0.1] * 1000, 5e-4).",
+        tolerance=0.002,
+        hint="idle([0.05] * 1000, 5e-4).",
     ),
     "7.4": Exercise(
         0.5003,
         "the true class has the target 0.91, each of the nine others 0.01: −0.91 · ln 0.91 − 9 · 0.01 · ln 0.01. No "
         "network gets below, however good; so losses with and without smoothing cannot be compared.",
         {
-            "That is without smoothing. Here the nine others are targets too, and −ln 0.01 is large.": 0.0,
             "Only the true class, and its target is 0.91; the nine others count as well.": 0.1054,
             "That is −ln 0.91, of the true class alone; the nine others count as well.": 0.0943,
             "That is the true class's part; the nine others have their part too.": 0.0858,

@@ -20,7 +20,7 @@ from torch import nn
 from helpers.data import CIFAR10_MEAN, CIFAR10_STD, Batches, ImageSet, load_cifar10, split
 from helpers.evaluation import predict
 from helpers.models import load_pretrained, load_zoo
-from helpers.runs import is_recorded, provenance, record
+from helpers.runs import is_recorded, provenance, read_results, record
 from helpers.training import cache_features
 
 COPIED = (0.2023, 0.1994, 0.2010)  # the mean of the images' own deviations, not the deviation: lesson 02
@@ -43,6 +43,16 @@ MAIN = {  # number → the variant that stands for it in the lesson's table
     5: "batches of 64, images class by class",
     6: "frozen MobileNetV2, ten heads",
     7: "frozen MobileNetV2, best of ten heads",
+}
+
+LOOKS = {  # number → (what it looks like in code, how to notice it, the lesson that explains it)
+    1: ("one `transform` for both sets", "judge twice: the accuracy differs", "2"),
+    2: ("`model.train()` for all of it", "`running_mean` changes", "6"),
+    3: ("no `Resize`", "the last map is 1 × 1", "6"),
+    4: ("`(0.2023, 0.1994, 0.2010)`", "compute it", "2"),
+    5: ("`sum(accuracies) / len(loader)`", "compare: right ÷ images", "8"),
+    6: ("`if test_accuracy > best`", "no validation set in the code", "7, 8"),
+    7: ("a number alone", "run it again", "5"),
 }
 
 
@@ -306,3 +316,18 @@ def run(options, log) -> None:
         if not options.limit:
             row = {**unit, "mistake": MISTAKES[number], **found, "images": len(study.test), "source": study.test.source}
             record("mistakes.csv", [{**row, **provenance(time.monotonic() - started)}], ("number", "variant"))
+
+
+# ---------------------------------------------------------------------------------------------- for the lesson
+
+
+def table() -> str:
+    """The seven mistakes as a Markdown table: what, in code, how to notice, what it makes of the accuracy, lesson."""
+    rows = {row["variant"]: row for row in read_results("mistakes.csv")}
+    lines = ["| | mistake | in code | how to notice | honest → reported, points (95 %) | lesson |", "|---" * 6 + "|"]
+    for number, name in MISTAKES.items():
+        row, (code, notice, lesson) = rows[MAIN[number]], LOOKS[number]
+        points, low, high = (f"{100 * row[end]:+.1f}" for end in ("difference", "low", "high"))
+        cost = f"{row['honest']:.1%} → {row['reported']:.1%}: **{points}** ({low} to {high})"
+        lines.append(f"| {number} | {name} | {code} | {notice} | {cost} | {lesson} |")
+    return "\n".join(lines)

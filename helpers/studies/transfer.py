@@ -26,8 +26,8 @@ EPOCHS = {  # of 10, 50, 250 and 500 labels a class; the head counts steps inste
     "fine-tuned": {10: 30, 50: 10, 250: 4, 500: 3},
     "scratch": {10: 60, 50: 24, 250: 10, 500: 8},
 }
-RATES = {"frozen": 1e-3, "fine-tuned": 0.01, "scratch": 0.1}
-PILOT = {"frozen": (3e-4, 1e-3, 3e-3), "fine-tuned": (3e-3, 1e-2, 3e-2), "scratch": (0.03, 0.1, 0.3)}
+RATES = {"frozen": 1e-3, "fine-tuned": 0.01, "scratch": 0.03}
+PILOT = {"frozen": (3e-4, 1e-3, 3e-3), "fine-tuned": (3e-3, 1e-2, 3e-2), "scratch": (0.01, 0.03, 0.1, 0.3)}
 AUGMENT, BATCH_SIZE, HEAD_STEPS, WEIGHT_DECAY = ("crop", "flip"), 50, 500, 5e-4
 
 
