@@ -19,7 +19,7 @@ COLOURS = {
 
 def use_style() -> None:
     """The look of every figure: opaque white paper, so that it is readable in JupyterLab's dark mode and in print."""
-    plt.get_backend()  # sets a notebook's backend up now: a first figure made without pyplot would be shown as text
+    plt.switch_backend(plt.get_backend())  # sets it up now: a notebook's first figure made without pyplot would be text
     plt.rcParams.update(
         {
             "figure.facecolor": "white",
