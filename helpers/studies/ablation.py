@@ -164,14 +164,14 @@ def changes(rows: list[dict]) -> dict[str, list[Paired]]:
 
 def draw_changes(rows: list[dict]) -> Figure:
     """The changes as points, a mark a seed, with the 95 % interval of each pair of networks."""
-    figure, axes = plt.subplots(figsize=(8, 4.8))
+    figure, axes = plt.subplots(figsize=(7.5, 4.5))
     for place, pairs in enumerate(changes(rows).values()):
         for seed, pair in enumerate(pairs):
             x, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
             look = {"fmt": "os^"[seed % 3], "color": list(COLOURS.values())[seed % 3]}
             axes.errorbar(x, place + 0.22 * (seed - 1), xerr=[[x - low], [high - x]], capsize=2, lw=1.2, ms=5, **look,
                           label=None if place else f"seed {seed}")  # fmt: skip
-        axes.text(1.01, place, f"{100 * mean(pair.difference for pair in pairs):+.1f}", va="center",
+        axes.text(1.01, place, f"{100 * mean(pair.difference for pair in pairs):+z.1f}", va="center",
                   transform=axes.get_yaxis_transform())  # fmt: skip
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks(range(len(changes(rows))), list(changes(rows)))
@@ -184,7 +184,7 @@ def draw_changes(rows: list[dict]) -> Figure:
 
 def draw_halvings(rows: list[dict]) -> Figure:
     """Accuracy against the number of halvings, a line a weight decay, a small mark a seed."""
-    figure, axes = plt.subplots()
+    figure, axes = plt.subplots(figsize=(7, 3.4))
     for (decay, names), look, colour, shift in zip(GRID.items(), "o^", ("blue", "orange"), (-0.04, 0.04), strict=True):
         values = [[100 * row["accuracy"] for row in rows if row["variant"] == name] for name in names]
         look = {"marker": look, "color": COLOURS[colour]}

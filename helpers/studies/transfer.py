@@ -164,13 +164,13 @@ def key_of(pilot: bool) -> tuple[str, ...]:
 def table() -> str:
     """Mean accuracy of the seeds (lowest to highest) for each number of labels, from data/results/transfer.csv."""
     rows = read_results("transfer.csv")
-    head = " " * 14 + "".join(f"{name:>24}" for name in reversed(REGIMES))
+    head = " " * 12 + "".join(f"{name:>23}" for name in reversed(REGIMES))
     lines = [f"{rows[0]['source']}; mean of three seeds (lowest to highest)", head]
     for count in sorted({row["labels_per_class"] for row in rows}):
-        lines.append(f"{count:3} a class   ")
+        lines.append(f"{count:3} a class ")
         for name in reversed(REGIMES):
             found = _accuracies(rows, name, count)
-            lines[-1] += f"{f'{sum(found) / len(found):.1f} % ({min(found):.1f} to {max(found):.1f})':>24}"
+            lines[-1] += f"{f'{sum(found) / len(found):.1f} % ({min(found):.1f} to {max(found):.1f})':>23}"
     return "\n".join(lines)
 
 
@@ -179,14 +179,14 @@ def figure(live: dict):
     rows = read_results("transfer.csv")
     figure, axes = plt.subplots(figsize=(7, 4))
     counts = sorted({row["labels_per_class"] for row in rows})
-    for name, marker in zip(REGIMES, "o^s", strict=True):
+    for name, marker, place in zip(REGIMES, "o^s", (7, 7.6, 7.3), strict=True):
         found = [_accuracies(rows, name, count) for count in counts]
         (line,) = axes.plot(counts, [sum(part) / len(part) for part in found], marker + "-", label=name)
         for count, part in zip(counts, found, strict=True):
             axes.scatter([count] * len(part), part, 14, line.get_color())
         middle, low, high = (100 * getattr(live[name], end) for end in ("value", "low", "high"))
         bars = [[middle - low], [high - middle]]
-        axes.errorbar(7.5, middle, bars, fmt=marker, mfc="white", color=line.get_color(), capsize=3)
+        axes.errorbar(place, middle, bars, fmt=marker, mfc="white", color=line.get_color(), capsize=3)
     axes.set(xscale="log", xlabel="labelled images a class", ylabel="accuracy in %", ylim=(0, None))
     axes.set(xticks=counts, xticklabels=counts, title="Labels, or other people's weights? (CIFAR-10 sample)")
     axes.minorticks_off()
