@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from helpers.data import CLASSES, Batches, ImageSet
+from helpers.evaluation import predict
 from helpers.models import Pretrained
 from helpers.runs import read_results
 from helpers.studies import article, transfer
@@ -78,6 +79,17 @@ def test_fine_tuning_is_the_study_s(world):
     assert any(not torch.equal(a, b) for a, b in zip(mine[0].state_dict().values(), kept, strict=True)), (
         "all was frozen"
     )
+
+
+def test_the_long_run_fine_tunes_as_the_lesson_does(world):
+    """`python -m helpers transfer` itself: its answers to the test images are those of the lesson's cells."""
+    backbone, few = world["backbone"], world["few"]
+    rate = transfer.RATES["fine-tuned"]
+    many = torch.arange(len(few)).repeat(5)  # four batches: half an epoch of warm-up is two of them
+    theirs = transfer.Study(few[many], few, backbone).logits("fine-tuned", torch.arange(len(many)), 2, rate, 0, None)
+    head = transfer.train_head(world["few_features"][many], few.labels[many])
+    mine = world["fine_tuned"](head, few[many], epochs=2, lr=rate)
+    assert torch.equal(theirs, predict(mine, Batches(few, 100, **world["look"])))
 
 
 def test_fine_tuning_leaves_the_backbone_alone(world):
