@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from helpers import make, models, runs
+from helpers.costs import count_macs
 from helpers.data import CLASSES, ImageSet
 from helpers.studies import ablation
 from helpers.training import cosine_with_warmup
@@ -67,16 +68,40 @@ def test_the_schedule_without_cosine():
     assert ablation.constant_after_warmup(0, 20, 0) == 1.0
 
 
-def test_what_fit_is_given(monkeypatch):
+def given_to_fit(monkeypatch, variant: str) -> dict:
+    """What `fit` is called with for a variant; the network is told by its MACs, the batches by their augmentation."""
     calls = []
-    monkeypatch.setattr(ablation, "fit", lambda model, batches, **given: calls.append((batches.augment, given)))
-    for name in ("recipe", "no cosine", "no augmentation"):
-        ablation.train(ablation.RECIPE | ablation.VARIANTS[name], images(60, ""), 3, 30, seed=7)
-    (augment, recipe), (_, constant), (none, _) = calls
-    assert set(augment) == {"crop", "flip"} and none == {}
-    expected = {"lr": 0.05, "epochs": 3, "weight_decay": 5e-4, "label_smoothing": 0.1, "average": 0.998, "seed": 7}
-    assert {name: recipe[name] for name in expected} == expected and recipe["schedule"] is cosine_with_warmup
-    assert constant["schedule"] is ablation.constant_after_warmup
+    monkeypatch.setattr(ablation, "fit", lambda model, batches, **given: calls.append((model, batches, given)))
+    ablation.train(ablation.RECIPE | ablation.VARIANTS[variant], images(60, ""), 3, 30, seed=7)
+    ((model, batches, given),) = calls
+    return {"macs": count_macs(model, 32), "augment": set(batches.augment), **given}
+
+
+RECIPE_GIVEN = {
+    "macs": 2_945_152, "augment": {"crop", "flip"}, "epochs": 3, "lr": 0.05, "weight_decay": 5e-4,
+    "schedule": cosine_with_warmup, "warmup": 0.5, "label_smoothing": 0.1, "average": 0.998, "seed": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variant", "changed"),
+    [
+        ("recipe", {}),
+        ("weight decay 4e-5", {"weight_decay": 4e-5}),
+        ("no weight decay", {"weight_decay": 0.0}),
+        ("no cosine", {"schedule": ablation.constant_after_warmup}),
+        ("no warm-up", {"warmup": 0.0}),
+        ("no smoothing", {"label_smoothing": 0.0}),
+        ("no averaging", {"average": 0.0}),
+        ("no augmentation", {"augment": set()}),
+        ("5 downsamplings", {"macs": 745_888}),
+        ("3 downsamplings", {"macs": 9_481_216}),
+        ("3 downsamplings, 4e-5", {"macs": 9_481_216, "weight_decay": 4e-5}),
+        ("5 downsamplings, 4e-5", {"macs": 745_888, "weight_decay": 4e-5}),
+    ],
+)
+def test_a_variant_changes_what_its_name_says_and_nothing_else(monkeypatch, variant, changed):
+    assert given_to_fit(monkeypatch, variant) == RECIPE_GIVEN | changed
 
 
 def answers(model, batches) -> torch.Tensor:
