@@ -129,6 +129,54 @@ def test_all_seven_have_a_variant_and_random_orders_cost_nothing_on_average(stud
     assert row["least"] < row["low"] < 0 < row["high"] < row["most"] and abs(row["difference"]) < 0.02
 
 
+CROPPED, FLIPPED = {"crop": 4, "flip": 0.5}, {"flip": 0.5}
+
+
+def shown(monkeypatch, study: Study, variant: tuple) -> list[tuple]:
+    """Which images a variant prepares, and what is unlike lesson 00's (zoo and CNN: unlike their own) preparation."""
+    seen, names = [], {len(study.train): "train", len(study.validation): "validation", len(study.test): "test"}
+    usual = {**study.look, "augment": {}} if "frozen" in variant[1] else {"std": mistakes.CIFAR10_STD, "augment": {}}
+
+    class Spy(Batches):
+        def __init__(self, images, batch_size, **look):
+            super().__init__(images, batch_size, **look)
+            now = {**look, "augment": self.augment}
+            seen.append((names[len(images)], {k: v for k, v in now.items() if k in usual and v != usual[k]}))
+
+    monkeypatch.setattr(mistakes, "Batches", Spy)
+    study.variants()[variant]()
+    return seen
+
+
+@pytest.mark.parametrize(("variant", "expected"), [
+    ((1, "frozen MobileNetV2, crop and flip"), [("test", {"augment": CROPPED})]),
+    ((1, "zoo, width 0.25, crop and flip"), [("test", {"augment": CROPPED})]),
+    ((3, "frozen MobileNetV2, 32 instead of 64 pixels"), [(part, {"image_size": 32}) for part in ("train", "test")]),
+    ((4, "frozen MobileNetV2, new head with it"), [
+        (part, {"mean": mistakes.CIFAR10_MEAN, "std": std})
+        for std in (mistakes.COPIED, mistakes.CIFAR10_STD) for part in ("train", "test")
+    ]),
+    ((4, "zoo, width 0.25, in the test only"), [("test", {"std": mistakes.COPIED})]),
+    ((4, "small CNN from scratch, trained and judged with it"), [
+        ("train", {"std": mistakes.COPIED, "augment": FLIPPED}),
+        *[(part, {"std": mistakes.COPIED}) for part in ("validation", "test")] * 2,
+        ("train", {"augment": FLIPPED}), *[("validation", {}), ("test", {})] * 2,
+    ]),
+])  # fmt: skip
+def test_each_mistake_is_made_where_its_name_says(monkeypatch, variant, expected):
+    """And beside it nothing: the clean heads and the zoo's answers are there before, and are not made again."""
+    study = Study(seeds=1, limit=50)
+    _ = study.honest, study.zoo
+    assert shown(monkeypatch, study, variant) == expected
+
+
+def test_the_small_cnn_is_judged_after_its_last_epoch(study, monkeypatch):
+    runs_of = {mistakes.COPIED: [[1, 1], [1, 0]], mistakes.CIFAR10_STD: [[0, 0], [1, 1]]}
+    monkeypatch.setattr(study, "watched_networks", lambda std: [(torch.zeros(2), torch.tensor(runs_of[std]).bool())])
+    row = numbers(study.copied_small())
+    assert (row["reported"], row["honest"]) == (0.5, 1.0)
+
+
 def test_rows_that_are_there_are_not_measured_again(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "RESULTS", tmp_path)
     measured = []

@@ -133,6 +133,7 @@ def test_a_study_records_every_unit_once(world, monkeypatch):
     asked = []
 
     def logits(self, regime, which, epochs, lr, seed, log):
+        assert torch.equal(which, transfer.labelled(self.train, len(which) // 10, seed))
         asked.append((regime, len(which), epochs, lr, seed))
         return nn.functional.one_hot((self.test.labels + (self.test.labels < 3)) % 10, 10).float()
 
@@ -205,17 +206,30 @@ def test_with_a_cache_every_image_is_seen_once(backbone):
 
 
 @pytest.mark.parametrize("name, size, scale", [
+    ("as printed", 8, "half"),  # as they are: here 8 pixels, CIFAR-10's 32
     ("done right", 12, "own"), ("BatchNorm kept still", 32, "half"), ("and its own normalisation", 32, "own"),
 ])  # fmt: skip
-def test_what_the_network_is_shown(backbone, monkeypatch, name, size, scale):
+def test_what_the_network_is_shown(backbone, name, size, scale):
+    """Training and test images alike."""
     shown = []
     backbone.model.register_forward_hook(lambda module, inputs, output: shown.append(inputs[0]))
     recipe(name, backbone, epochs=1)
-    assert shown[0].shape[1:] == (3, size, size)
     mean, std = (torch.tensor(backbone.mean), torch.tensor(backbone.std)) if scale == "own" else (0.5, 0.5)
-    pixels = coloured(600).images.float().mean((0, 1, 2)) / 255
-    average = torch.cat(shown[: -(-600 // 250)]).mean((0, 2, 3))
-    torch.testing.assert_close(average, (pixels - mean) / std, atol=1e-3, rtol=1e-3)
+    for images, seen in zip((coloured(600), coloured(100, seed=9)), torch.cat(shown).split(600), strict=True):
+        assert seen.shape == (len(images), 3, size, size)
+        average = (images.images.float().mean((0, 1, 2)) / 255 - mean) / std
+        torch.testing.assert_close(seen.mean((0, 2, 3)), average, atol=1e-3, rtol=1e-3)
+
+
+def test_as_printed_shuffles_and_drops_out(backbone, monkeypatch):
+    shown, judged, real = [], [], article.predict
+    backbone.model.register_forward_hook(lambda module, inputs, output: shown.append(inputs[0]))
+    monkeypatch.setattr(article, "predict", lambda model, batches: judged.append(model) or real(model, batches))
+    recipe("as printed", backbone, epochs=2)
+    first, second = torch.cat(shown)[:1200].mean((2, 3)).split(600)
+    assert not torch.equal(first, second), "the second epoch came in the order of the first"
+    torch.testing.assert_close(first.sort(0).values, second.sort(0).values)
+    assert judged[0].classifier[0].p == 0.2
 
 
 def test_rows_are_compared_with_the_right_one_on_the_same_images(world, monkeypatch):
