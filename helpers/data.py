@@ -1,16 +1,11 @@
-"""Where do images come from, and how do they reach the model?
-
-PNG contact sheets | the official archive → ImageSet → Batches → model
-"""
+"""Where do images come from? PNG contact sheets | the official archive → ImageSet → helpers.batches."""
 
 import io
-import math
 import os
 import shutil
 import socket
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -19,7 +14,6 @@ from urllib.error import URLError
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
@@ -35,15 +29,6 @@ SAMPLE = DATA / "cifar10-sample"
 DOWNLOADS = DATA / "downloads"
 SIDE = 32  # pixels, height and width of a CIFAR-10 image
 TIMEOUT = 30.0  # seconds that the download waits for a connection, and for each next piece of data
-
-# name of an augmentation → what its strength means, and the strength used when only the name is given
-AUGMENTATIONS = {
-    "crop": ("pixels of padding around the image before a random crop of the old size", 4),
-    "flip": ("probability of a left-right flip", 0.5),
-    "brightness": ("largest relative change of brightness", 0.2),
-    "contrast": ("largest relative change of contrast", 0.2),
-    "cutout": ("side in pixels of a square set to the mean colour", 8),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,100 +281,3 @@ def channel_stats(image_set: ImageSet) -> ChannelStats:
     mean = totals[0] / count
     std = (totals[1] / count - mean**2).sqrt()
     return ChannelStats(*(tuple(row.tolist()) for row in (mean, std, totals[2] / len(image_set))))
-
-
-# ---------------------------------------------------------------------------------------------- batches
-
-
-class Batches:
-    """Batches of an ImageSet, made in memory, a whole batch at a time.
-
-    Iterating yields (float32 [B,3,S,S] in channels_last, int64 [B]); `len` counts batches, the last may be smaller.
-    `augment` names augmentations (see AUGMENTATIONS), or maps their names to strengths. Each pass is another epoch:
-    its random numbers are drawn at once from (seed, epoch), one set an image, so that an image comes out the same
-    whatever the batch size. Set `.epoch` to repeat a pass.
-    """
-
-    def __init__(
-        self,
-        image_set: ImageSet,
-        batch_size: int,
-        *,
-        image_size: int | None = None,
-        augment: Iterable[str] | Mapping[str, float] = (),
-        shuffle: bool = False,
-        seed: int = 0,
-        mean: tuple[float, ...] = CIFAR10_MEAN,
-        std: tuple[float, ...] = CIFAR10_STD,
-    ):
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"a batch holds at least 1 image, not {batch_size!r}")
-        if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
-            raise ValueError(f"image_size is a positive number of pixels, not {image_size!r}")
-        if not len(image_set):
-            raise ValueError("there are no images to make batches of")
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"mean and std need three numbers each, std above 0, not {mean!r} and {std!r}")
-        if isinstance(augment, str):
-            augment = (augment,)
-        if not isinstance(augment, Mapping):
-            augment = {name: AUGMENTATIONS.get(name, (0, 0))[1] for name in augment}
-        for name, strength in augment.items():
-            if name not in AUGMENTATIONS:
-                raise ValueError(f"there is no augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}")
-            limit = 1 if name in ("flip", "brightness", "contrast") else min(image_set.images.shape[1:3])
-            if not 0 <= strength <= limit:
-                raise ValueError(f"{name} cannot have strength {strength!r}: it is the {AUGMENTATIONS[name][0]}")
-        self.image_set, self.batch_size, self.image_size = image_set, batch_size, image_size
-        self.augment, self.shuffle, self.seed, self.epoch = dict(augment), shuffle, seed, 0
-        # (x / 255 - mean) / std in one step: x * scale + shift
-        self._scale = 1 / (255 * torch.tensor(std).view(1, 3, 1, 1))
-        self._shift = -(torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1)
-        self._mean = torch.tensor(mean).view(1, 3, 1, 1) * 255
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.image_set) / self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        self.epoch += 1
-        count = len(self.image_set)
-        order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
-        chances = torch.rand(count, 7, generator=generator)  # row i belongs to image i, each column to one use
-        for chosen in order.split(self.batch_size):
-            yield self._make(self.image_set.images[chosen], chances[chosen]), self.image_set.labels[chosen]
-
-    def _make(self, images: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
-        """uint8 [B,H,W,3] and random numbers [B,7] in 0..1 → normalised float32 [B,3,S,S]."""
-        if padding := round(self.augment.get("crop", 0)):
-            images = _crop(images, padding, chance[:, 0], chance[:, 1])
-        x = images.permute(0, 3, 1, 2).float()  # a view of [B,H,W,3] is channels_last already
-        if self.augment.get("flip"):
-            flipped = chance[:, 2] < self.augment["flip"]
-            x[flipped] = x[flipped].flip(3)
-        if self.augment.get("brightness") or self.augment.get("contrast"):
-            factor = (1 + self.augment.get("brightness", 0) * (2 * chance[:, 3] - 1)).view(-1, 1, 1, 1)
-            spread = (1 + self.augment.get("contrast", 0) * (2 * chance[:, 4] - 1)).view(-1, 1, 1, 1)
-            middle = x.mean((1, 2, 3), keepdim=True) * factor
-            x.mul_(factor * spread).add_(middle * (1 - spread)).clamp_(0, 255)
-        if side := round(self.augment.get("cutout", 0)):
-            height, width = x.shape[2:]
-            top = (chance[:, 5] * (height - side + 1)).long().view(-1, 1, 1, 1)
-            left = (chance[:, 6] * (width - side + 1)).long().view(-1, 1, 1, 1)
-            row, column = torch.arange(height).view(1, 1, -1, 1), torch.arange(width).view(1, 1, 1, -1)
-            hole = (row >= top) & (row < top + side) & (column >= left) & (column < left + side)
-            x = torch.where(hole, self._mean, x)
-        if self.image_size and tuple(x.shape[2:]) != (self.image_size, self.image_size):
-            smaller = self.image_size < x.shape[2]
-            x = F.interpolate(x, size=(self.image_size, self.image_size), mode="bilinear", antialias=smaller)
-        return x.mul_(self._scale).add_(self._shift).contiguous(memory_format=torch.channels_last)
-
-
-def _crop(images: torch.Tensor, padding: int, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """A random window of the old size out of each padded image. Outside is black, as in the usual CIFAR-10 recipe."""
-    count, height, width, _ = images.shape
-    padded = F.pad(images, (0, 0, padding, padding, padding, padding))
-    top, left = ((chance * (2 * padding + 1)).long() for chance in (down, right))
-    # All windows as one view [B, 2p+1, 2p+1, 3, H, W] that copies nothing; indexing then copies one window an image.
-    windows = padded.unfold(1, height, 1).unfold(2, width, 1)
-    return windows[torch.arange(count), top, left].permute(0, 2, 3, 1).contiguous()

@@ -106,3 +106,22 @@ def _describe(inputs) -> tuple[int | None, str | None]:
         return (len(tensors[0]) if tensors else None), None
     last = images[0].is_contiguous(memory_format=torch.channels_last) and not images[0].is_contiguous()
     return len(tensors[0]), "channels_last" if last else "contiguous"
+
+
+def step_seconds(width: float, memory_format: torch.memory_format, steps: int, batch: int = 128) -> list[float]:
+    """Seconds of each of `steps` training steps of a MobileNetV2 on random 32-pixel images, after two that warm up."""
+    from helpers.models import mobilenet_v2
+
+    torch.manual_seed(0)
+    model = mobilenet_v2(width, num_classes=10, stem_stride=1).to(memory_format=memory_format).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=memory_format)
+    labels, seconds = torch.arange(batch) % 10, []
+    for _ in range(steps + 2):
+        started = time.perf_counter()
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seconds.append(time.perf_counter() - started)
+    return seconds[2:]

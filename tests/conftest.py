@@ -1,11 +1,14 @@
 """What several test files share."""
 
 import ast
-from pathlib import Path
+import csv
 
 import nbformat
 import pytest
 import torch
+
+from helpers import ROOT
+from helpers import results as store
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def one_thread():
 
 def names_of(notebook: str, **given) -> dict:
     """The imports, functions and classes, and CONSTANTS of a lesson, made anew; `given` are names that these need."""
-    path = Path(__file__).resolve().parent.parent / "notebooks" / f"{notebook}.ipynb"
+    path = ROOT / "notebooks" / f"{notebook}.ipynb"
     code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
 
     def defines(node: ast.stmt) -> bool:
@@ -36,3 +39,21 @@ def names_of(notebook: str, **given) -> dict:
 def functions_of():
     """`names_of`, for the tests that hold a lesson to the helpers."""
     return names_of
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """An empty folder in place of data/results/."""
+    monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def rows_of():
+    """A function: the rows of a CSV file, as text."""
+
+    def read(path) -> list[dict]:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    return read

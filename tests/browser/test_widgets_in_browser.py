@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from helpers.widgets import EXPLORERS
+from helpers.lessons import EXPLORERS
 
 CELLS = ["helpers.about(", "augmentation_explorer("]  # imports and widget: all that a quick test needs
 

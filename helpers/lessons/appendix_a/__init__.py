@@ -1,0 +1,5 @@
+"""Appendix A · The published tables, recounted."""
+
+from helpers.lessons import explorers_of
+
+__getattr__ = explorers_of(__name__)

@@ -1,0 +1,96 @@
+"""Exercises of lesson 07."""
+
+from helpers.exercises import Exercise
+
+EXERCISES = {
+    "7.1": Exercise(
+        1.62,
+        "the gradient at 0.6 is −4.8, so v = 0.9 · (−6) − 4.8 = −10.2 and w = 0.6 + 1.02. Without momentum it would be "
+        "1.08 only.",
+        {
+            "That is a step without momentum; the velocity of the first step still counts, nine tenths of it.": 1.08,
+            "That moves on with the old velocity alone; the new gradient, 2 · (0.6 − 3), is added to it.": 1.14,
+            "That keeps the velocity whole; nine tenths of it are kept.": 1.68,
+            "That takes the gradient at w = 0 again; the weight is at 0.6 now.": 1.74,
+            "That averages, 0.9 · old + 0.1 · new; the velocity is a sum, the new gradient counts in full.": 1.188,
+            "That is after one step; the second is asked.": 0.6,
+            "That is after three steps.": 2.814,
+            "That keeps v at −6; the new gradient, 2 · (0.6 − 3), and the 0.9 change it.": 1.2,
+            "That is the step. Where is w after it?": 1.02,
+            "That is the velocity. Where is w?": -10.2,
+        },
+        tolerance=0.005,
+        hint="v = 0.9 · v + 2 · (w − 3), with v = −6 and w = 0.6; then w = w − 0.1 · v.",
+    ),
+    "7.2": Exercise(
+        0.01464,
+        "775 is three quarters of the way from step 100 to step 1,000, and half of 1 + cos(¾π) is 0.146. A straight "
+        "line would be at 0.025: the cosine spends its last quarter on small steps.",
+        {
+            "That is a straight line down; a cosine is lower in its last quarter.": 0.025,
+            "That begins the cosine at step 0; it begins when the warm-up ends, at step 100.": 0.01198,
+            "That is the factor. Times lr, 0.1.": 0.1464,
+            "That is one quarter of the way down; 775 is three quarters.": 0.08536,
+            "That is half-way down, at step 550.": 0.05,
+            "The cosine goes from 1 to −1; half of (1 + cosine) goes from 1 to 0.": -0.07071,
+        },
+        tolerance=0.00015,
+        hint="schedule(775, 1000, 100), times 0.1.",
+    ),
+    "7.3": Exercise(
+        0.780,
+        "momentum adds the shrinking up to ten times itself, so about exp(−1,000 · 0.05 · 5e-4 · 10) = exp(−0.25) is "
+        "left. Without momentum it would be 98 %.",
+        {
+            "That is without momentum, which adds the shrinking up to ten times itself.": 0.975,
+            "That is what is lost. What is left?": 0.220,
+            "That is what is lost, without momentum.": 0.0247,
+            "That is weight decay 4e-5; 5e-4 is asked.": 0.980,
+            "A straight line, 1 − 0.25; but each step shrinks what is left, not the first 1.": 0.75,
+            "That leaves out the learning rate (a step shrinks by lr · decay) and momentum.": 0.6065,
+            "That leaves out the learning rate: a step shrinks by lr · decay.": 0.0067,
+        },
+        tolerance=0.002,
+        hint="idle([0.05] * 1000, 5e-4).",
+    ),
+    "7.4": Exercise(
+        0.5003,
+        "the true class has the target 0.91, each of the nine others 0.01: −0.91 · ln 0.91 − 9 · 0.01 · ln 0.01. No "
+        "network gets below, however good; so losses with and without smoothing cannot be compared.",
+        {
+            "Only the true class, and its target is 0.91; the nine others count as well.": 0.1054,
+            "That is −ln 0.91, of the true class alone; the nine others count as well.": 0.0943,
+            "That is the true class's part; the nine others have their part too.": 0.0858,
+            "The ε is shared by all ten classes, the true one too: 0.91 and 0.01, not 0.9 and 0.0111.": 0.5448,
+            "That is the part of the nine others; the true class has its part too.": 0.4145,
+            "That is knowing nothing, −ln 0.1.": 2.3026,
+        },
+        tolerance=0.001,
+        hint="Targets 0.91 once and 0.01 nine times; sum −target · ln(target).",
+    ),
+    "7.5": Exercise(
+        frozenset({"gradients"}),
+        "the next batch computes them anew. Everything else carries something from one step to the next.",
+        {
+            "Without the velocities the first steps after the break are other steps; and of the gradients?": frozenset(
+                {"velocities"}
+            ),
+            "Gradients, yes. But velocities are no gradients: they remember all the steps before.": frozenset(
+                {"gradients", "velocities"}
+            ),
+            "Gradients, yes. But dropout and loaders that shuffle draw from the random state.": frozenset(
+                {"gradients", "random state"}
+            ),
+            "Gradients, yes. But the average remembers weights of long ago, which nothing else does.": frozenset(
+                {"gradients", "averaged weights"}
+            ),
+            "Gradients, yes. But the learning rate and the order of the images follow from the epoch.": frozenset(
+                {"gradients", "epoch"}
+            ),
+            "Those are needed; which are the ones that need not be there?": frozenset(
+                {"weights", "velocities", "random state", "epoch", "averaged weights"}
+            ),
+        },
+        hint="What does a step read that an earlier step has written?",
+    ),
+}

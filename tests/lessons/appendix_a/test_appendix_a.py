@@ -1,0 +1,286 @@
+"""Appendix A: the published rows, the recount, the conventions, and the explorer.
+
+The definitions are taken out of the notebook itself, so that what is tested is what the reader runs.
+"""
+
+import csv
+import json
+import re
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+import torchvision
+from torch.utils.flop_counter import FlopCounterMode
+
+from helpers import DATA, ROOT
+from helpers.models import V1_BLOCKS, mobilenet_v2
+
+NOTEBOOK = ROOT / "notebooks" / "appendix_a_published_tables.ipynb"
+SHOWS = ("plt.show", "explorer", "check(")  # cells that draw, show a widget or ask
+
+
+def code_cells():
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    """The names that the notebook defines, after running its cells (without pictures, widgets and exercises)."""
+    names = {}
+    for cell in code_cells():
+        text = source(cell)
+        if "import helpers" in text:
+            text = re.sub(r"(?m)^from helpers\.(checks|widgets) import .*$", "", text)
+        elif any(word in text for word in SHOWS):
+            continue
+        exec(compile(text, NOTEBOOK.name, "exec"), names)
+    return names
+
+
+def stored_output(fragment):
+    """What the committed notebook prints under the one cell that contains `fragment`."""
+    (cell,) = [cell for cell in code_cells() if fragment in source(cell)]
+    return "".join("".join(out.get("text", [])) for out in cell["outputs"])
+
+
+def row_of(lesson, family, width, resolution, where):
+    (row,) = [
+        row
+        for row in lesson["rows"]
+        if (row["family"], row["width"], row["resolution"]) == (family, width, resolution) and where in row["source"]
+    ]
+    return row
+
+
+# --- the data ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_row_has_a_source_and_numbers_that_can_be_read():
+    with open(DATA / "published" / "published_imagenet_results.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 51
+    assert Counter(re.search(r"arXiv:[\d.]+|nets/\S+", row["source"])[0] for row in rows) == {
+        "arXiv:1704.04861": 7,
+        "arXiv:1801.04381": 2,
+        "nets/mobilenet_v1.md": 16,
+        "nets/mobilenet/README.md": 26,
+    }
+    for row in rows:
+        assert re.fullmatch(r"[1-9]\d*", row["mmacs"]), f"whole millions, as printed: {row}"
+        assert re.fullmatch(r"\d\.\d{1,2}", row["mparams"]), f"one or two decimals, as printed: {row}"
+        assert 40 < float(row["top1"]) < (float(row["top5"]) if row["top5"] else 80), row
+    keys = [(row["family"], row["width"], row["resolution"], row["source"]) for row in rows]
+    assert len(set(keys)) == 51, "a row stands twice"
+
+
+def test_the_datasheet_names_every_file_and_what_is_unsure():
+    text = (DATA / "published" / "README.md").read_text(encoding="utf-8")
+    for file in (DATA / "published").glob("*.csv"):
+        assert f"`{file.name}`" in text
+    assert "without the paper" in text and "nine rows" in text and "confirmed by third parties" in text
+
+
+# --- the counts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", ["0.25", "0.5", "0.75", "1"])
+@pytest.mark.parametrize("size", ["128", "160", "192", "224"])
+def test_v1_is_counted_as_by_hand(lesson, width, size):
+    channels, side = int(32 * float(width)), int(size) // 2
+    first = macs = 27 * channels * side**2
+    params, normed = 27 * channels, channels
+    for out, stride in V1_BLOCKS:
+        out, side = int(out * float(width)), side // stride
+        macs += (9 * channels + channels * out) * side**2
+        params += 9 * channels + channels * out
+        normed += channels + out
+        channels = out
+    pooling = channels * side**2
+    params += 2 * normed + 1000 * channels + 1000
+    expected = lesson["Parts"](macs + 1000 * channels, first, pooling, params, normed)
+    assert lesson["parts"]("mobilenet_v1", width, size) == expected
+
+
+@pytest.mark.parametrize(("width", "size"), [("0.35", "96"), ("1", "224"), ("1.4", "224")])
+def test_v2_is_counted_as_by_torch(lesson, width, size):
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        mobilenet_v2(float(width)).eval()(torch.empty(1, 3, int(size), int(size)))
+    assert lesson["parts"]("mobilenet_v2", width, size).macs == counter.get_total_flops() // 2
+
+
+def test_released_v3_differs_from_torchvision_where_it_should_and_only_there(lesson):
+    with torch.device("meta"):
+        released, ours = lesson["released_v3"]("large", 1.0), torchvision.models.mobilenet_v3_large()
+        narrow = lesson["released_v3"]("large", 0.75)
+    assert {k: v.shape for k, v in released.state_dict().items()} == {k: v.shape for k, v in ours.state_dict().items()}
+    # Block 2 by hand: 24·0.75 = 18 becomes 24 (16 is more than a tenth too small), then three times as many: 72.
+    assert narrow.features[3].block[0][0].weight.shape == (72, 24, 1, 1)
+    assert narrow.classifier[0].out_features == 1280
+
+
+# --- digits and verdicts ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "printed", "digits", "expected"),
+    [
+        (300_774_272, "300", "rounded", "301"),
+        (300_774_272, "300", "cut off", "300"),
+        (2_500_000, "3", "rounded", "3"),  # half goes up, as on paper; Python's round would give 2
+        (4_204_999, "4.20", "rounded", "4.20"),
+        (4_204_999, "4.2", "rounded", "4.2"),
+        (3_995_000, "4.00", "rounded", "4.00"),
+        (3_999_999, "3.99", "cut off", "3.99"),
+    ],
+)
+def test_digits(lesson, count, printed, digits, expected):
+    assert lesson["show"](count, printed, digits) == expected
+
+
+def test_the_open_rows_are_these_three(lesson):
+    open_rows = [
+        (e["family"], e["width"], e["mmacs"], e["macs_by"], e["params_by"])
+        for e in lesson["audit"]
+        if e["verdict"] == "open"
+    ]
+    assert open_rows == [
+        ("mobilenet_v1", "0.25", "34", "open", "all, rounded"),
+        ("mobilenet_v2", "1.4", "585", "open", "open"),
+        ("mobilenet_v3_small", "1", "66", "open", "released: all, rounded"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "altered"),
+    [
+        (("mobilenet_v1", "1", "224", "1704.04861"), {"mmacs": "529"}),  # as Keras' documentation prints it
+        (("mobilenet_v1", "0.75", "224", "release"), {"mmacs": "371"}),
+        (("mobilenet_v1", "0.5", "224", "release"), {"mmacs": "151"}),
+        (("mobilenet_v2", "1", "224", "release"), {"mparams": "3.74"}),
+        (("mobilenet_v2", "1", "224", "release"), {"mparams": "3.48"}),
+        (("mobilenet_v2", "0.35", "96", "release"), {"mmacs": "13"}),
+        (("mobilenet_v3_large", "0.75", "224", "release"), {"mmacs": "156"}),
+        (("mobilenet_v3_large", "0.75", "224", "release"), {"mparams": "3.8"}),
+    ],
+)
+def test_an_altered_number_is_no_longer_reproduced(lesson, row, altered):
+    row = row_of(lesson, *row)
+    assert lesson["judge"](row)["verdict"] != "open"
+    assert lesson["judge"]({**row, **altered})["verdict"] == "open"
+
+
+def test_one_matching_number_is_not_enough(lesson):
+    row = {**row_of(lesson, "mobilenet_v1", "1", "224", "1704.04861"), "mparams": "5.2"}
+    judged = lesson["judge"](row)
+    assert (judged["macs_by"], judged["params_by"], judged["verdict"]) == ("all, rounded", "open", "open")
+
+
+def test_a_decimal_more_must_match_too(lesson):
+    row = row_of(lesson, "mobilenet_v1", "1", "224", "1704.04861")  # 4.2 fits; 4.20 would be another claim
+    assert lesson["judge"]({**row, "mparams": "4.20"})["verdict"] == "open"
+
+
+def test_the_order_is_the_documented_one(lesson):
+    row = row_of(lesson, "mobilenet_v3_small", "1", "224", "release")
+    names = [name for name, _ in lesson["conventions"](row, "mmacs")]
+    assert names[:3] == ["all, rounded", "all, cut off", "no first conv, rounded"]
+    assert len(names) == len(set(names)) == 12 and all(name.startswith("released: ") for name in names[6:])
+
+
+def test_verdicts_are_what_the_notebook_prints(lesson):
+    printed = {what: int(n) for n, what in re.findall(r"(\d+) of 51 rows: (.+)", stored_output("most_common():"))}
+    assert printed == dict(Counter(e["verdict"] for e in lesson["audit"]))
+    table = stored_output("line.format").splitlines()[1:]
+    assert [line.split()[-1] for line in table] == ["no" if e["verdict"] == "open" else "yes" for e in lesson["audit"]]
+
+
+def test_chance_of_luck(lesson):
+    row = row_of(lesson, "mobilenet_v1", "0.25", "224", "1704")
+    assert lesson["chance"](row, "mparams") == 1, "any number near it prints as 0.5"
+    row = row_of(lesson, "mobilenet_v1", "1", "224", "1704")
+    # 512 to 625 lie within 10 % of 568.74; all, and with pooling: 569, 568; without the first convolution: 558, 557.
+    assert lesson["chance"](row, "mmacs") == pytest.approx(4 / (625 - 512 + 1))
+
+
+def test_table_2_differs_in_one_place(lesson):
+    differs = [
+        (row["layer"], column)
+        for row in lesson["table2"]
+        for column, ours in (
+            ("mult_adds_percent", lesson["macs_share"]),
+            ("parameters_percent", lesson["weights_share"]),
+        )
+        if f"{ours[row['layer']]:.2f}" != row[column]
+    ]
+    assert differs == [("first convolution", "mult_adds_percent")]
+
+
+# --- the explorer -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def explorer(lesson):
+    from helpers.lessons.appendix_a import audit_explorer
+
+    return audit_explorer(lesson["audit"])
+
+
+def test_explorer_turns_both_menus(lesson, explorer):
+    assert explorer.result == lesson["audit"]
+    for family in (*dict.fromkeys(row["family"] for row in lesson["rows"]), "all"):
+        for verdict in ("reproduced as counted", "reproduced by a convention", "open", "all"):
+            explorer.set(family=family, verdict=verdict)
+            expected = [
+                e for e in lesson["audit"] if family in ("all", e["family"]) and verdict in ("all", e["verdict"])
+            ]
+            assert explorer.result == expected and explorer.error == ""
+
+
+def test_explorer_shows_as_many_lines_as_rows(lesson):
+    from helpers.lessons.appendix_a.explorer_audit import select, table_html
+
+    some = select(lesson["audit"], "mobilenet_v1", "open")
+    assert table_html(some).count("<tr ") == len(some) == 1
+    assert "30.21" in table_html(some) and ">34<" in table_html(some)
+
+
+def test_open_rows_are_bold_and_no_others(lesson):
+    from helpers.lessons.appendix_a.explorer_audit import table_html
+
+    html = table_html(lesson["audit"])
+    assert html.count("font-weight:bold") == sum(e["verdict"] == "open" for e in lesson["audit"]) == 3
+    assert html.count("font-weight:normal") == 48
+
+
+def test_explorer_draws_every_row_and_marks_the_chosen(lesson):
+    from helpers.lessons.appendix_a.explorer_audit import draw_audit, select
+
+    chosen = select(lesson["audit"], verdict="open")
+    figure = draw_audit(lesson["audit"], chosen)
+    for axis in figure.axes:
+        assert [len(points.get_offsets()) for points in axis.collections] == [51, 3]
+    left = figure.axes[0].collections[1].get_offsets()
+    assert left[0].tolist() == pytest.approx([30.2126, 12.5], rel=0.01)
+    plt.close(figure)
+
+
+def test_explorer_says_what_is_wrong(lesson, explorer):
+    from helpers.lessons.appendix_a.explorer_audit import audit_explorer
+
+    with pytest.raises(ValueError, match="family cannot be 'mobilenet_v9'"):
+        explorer.set(family="mobilenet_v9")
+
+    with pytest.raises(ValueError, match="at least one entry"):
+        audit_explorer([])
+    entry = {k: v for k, v in lesson["audit"][0].items() if k != "macs_by"}
+    with pytest.raises(ValueError, match="entry 0 of the audit lacks macs_by"):
+        audit_explorer([entry])
+    with pytest.raises(ValueError, match="verdict 'explained'"):
+        audit_explorer([{**lesson["audit"][0], "verdict": "explained"}])

@@ -1,0 +1,199 @@
+"""The ablation of lesson 07: each variant changes what its name says, rows are kept and not made twice; bench train."""
+
+import argparse
+import csv
+
+import pytest
+import torch
+from torch import nn
+
+from helpers import models
+from helpers import results as runs
+from helpers.costs import count_macs
+from helpers.data import CLASSES, ImageSet
+from helpers.lessons.lesson_07 import ablation
+from helpers.tools import bench as make
+from helpers.training import cosine_with_warmup
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def images(count: int, source: str) -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 32, 32, 3), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(count) % 10, CLASSES, source)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(ablation, "CHECKPOINTS", tmp_path / "runs")
+    monkeypatch.setattr(ablation, "zoo_sets", lambda: (images(60, "a"), images(40, "b"), images(10, "c")))
+    return tmp_path
+
+
+def options(*words: str):
+    parser = argparse.ArgumentParser()
+    ablation.arguments(parser)
+    return parser.parse_args(["--images", "60", "--epochs", "1", "--batch-size", "30", *words])
+
+
+def rows(tiny) -> list[dict]:
+    with open(tiny / "results" / "ablation.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("downsamplings, side", [(5, 1), (4, 2), (3, 4)])
+def test_downsamplings(downsamplings, side):
+    features = ablation.network(downsamplings).features.eval()
+    assert features(torch.zeros(1, 3, 32, 32)).shape[2:] == (side, side)
+    first = features[:3](torch.zeros(1, 3, 32, 32)).shape[2]
+    assert first == {5: 8, 4: 16, 3: 32}[downsamplings], "the first halvings are those left out"
+
+
+def test_other_downsamplings_are_refused():
+    with pytest.raises(ValueError, match="downsamplings are 3, 4 or 5, not 2"):
+        ablation.network(2)
+
+
+def test_every_variant_changes_what_its_name_says():
+    changed = {name: set(parts) for name, parts in ablation.VARIANTS.items()}
+    assert changed.pop("recipe") == set() and all(changed.values())
+    for parts in ablation.VARIANTS.values():
+        assert parts.keys() <= ablation.RECIPE.keys()
+        assert all(ablation.RECIPE[part] != value for part, value in parts.items())
+
+
+def test_the_schedule_without_cosine():
+    rates = [ablation.constant_after_warmup(step, 20, 4) for step in range(20)]
+    assert rates[:4] == [cosine_with_warmup(step, 20, 4) for step in range(4)] and set(rates[3:]) == {1.0}
+    assert ablation.constant_after_warmup(0, 20, 0) == 1.0
+
+
+def given_to_fit(monkeypatch, variant: str) -> dict:
+    """What `fit` is called with for a variant; the network is told by its MACs, the batches by their augmentation."""
+    calls = []
+    monkeypatch.setattr(ablation, "fit", lambda model, batches, **given: calls.append((model, batches, given)))
+    ablation.train(ablation.RECIPE | ablation.VARIANTS[variant], images(60, ""), 3, 30, seed=7)
+    ((model, batches, given),) = calls
+    return {"macs": count_macs(model, 32), "augment": set(batches.augment), **given}
+
+
+RECIPE_GIVEN = {
+    "macs": 2_945_152, "augment": {"crop", "flip"}, "epochs": 3, "lr": 0.05, "weight_decay": 5e-4,
+    "schedule": cosine_with_warmup, "warmup": 0.5, "label_smoothing": 0.1, "average": 0.998, "seed": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variant", "changed"),
+    [
+        ("recipe", {}),
+        ("weight decay 4e-5", {"weight_decay": 4e-5}),
+        ("no weight decay", {"weight_decay": 0.0}),
+        ("no cosine", {"schedule": ablation.constant_after_warmup}),
+        ("no warm-up", {"warmup": 0.0}),
+        ("no smoothing", {"label_smoothing": 0.0}),
+        ("no averaging", {"average": 0.0}),
+        ("no augmentation", {"augment": set()}),
+        ("5 downsamplings", {"macs": 745_888}),
+        ("3 downsamplings", {"macs": 9_481_216}),
+        ("3 downsamplings, 4e-5", {"macs": 9_481_216, "weight_decay": 4e-5}),
+        ("5 downsamplings, 4e-5", {"macs": 745_888, "weight_decay": 4e-5}),
+    ],
+)
+def test_a_variant_changes_what_its_name_says_and_nothing_else(monkeypatch, variant, changed):
+    assert given_to_fit(monkeypatch, variant) == RECIPE_GIVEN | changed
+
+
+def answers(model, batches) -> torch.Tensor:
+    """A network of 5 downsamplings gets the first 30 images right, another one every second image."""
+    labels = batches.image_set.labels
+    right = torch.arange(len(labels)) < 30
+    if model.features[0][0].stride == (1, 1):
+        right = torch.arange(len(labels)) % 2 == 0
+    return nn.functional.one_hot(torch.where(right, labels, (labels + 1) % 10), 10).float()
+
+
+def test_rows_are_kept_paired_and_not_made_twice(tiny, monkeypatch):
+    lines = []
+    monkeypatch.setattr(ablation, "predict", answers)
+    ablation.run(options("--seeds", "2", "--only", "5 downsamplings"), lines.append)
+    table = rows(tiny)
+    assert [(row["variant"], row["seed"]) for row in table] == [
+        ("5 downsamplings", "0"), ("5 downsamplings", "1"), ("recipe", "0"), ("recipe", "1")
+    ]  # fmt: skip
+    for this, recipe in zip(table[:2], table[2:], strict=True):
+        assert (this["only_this"], this["only_recipe"], this["correct"], this["total"]) == ("15", "5", "30", "40")
+        assert recipe["correct"] == "20"
+        assert recipe["only_this"] == recipe["only_recipe"] == "0" and int(this["macs"]) < int(recipe["macs"])
+        assert recipe["images"] == "60" and recipe["command"].startswith("python -m helpers")
+    before = rows(tiny)
+    monkeypatch.setattr(ablation, "train", lambda *_: pytest.fail("it was run again"))
+    ablation.run(options("--seeds", "2", "--only", "5 downsamplings"), lines.append)
+    assert rows(tiny) == before and len(lines) == 4
+
+
+def test_a_variant_added_later_is_paired_with_the_kept_recipe(tiny, monkeypatch):
+    ablation.run(options("--seeds", "1", "--only", "no warm-up"), print)
+    seen, real = [], ablation.train
+    monkeypatch.setattr(ablation, "train", lambda parts, *rest: seen.append(parts) or real(parts, *rest))
+    ablation.run(options("--seeds", "1", "--only", "no averaging"), print)
+    assert [parts["average"] for parts in seen] == [0.0], "the recipe was not trained again"
+    (row,) = (row for row in rows(tiny) if row["variant"] == "no averaging")
+    (recipe,) = (row for row in rows(tiny) if row["variant"] == "recipe")
+    assert int(row["correct"]) - int(recipe["correct"]) == int(row["only_this"]) - int(row["only_recipe"])
+
+
+def test_a_trial_keeps_nothing(tiny):
+    lines = []
+    ablation.run(options("--limit", "20", "--seeds", "1", "--only", "recipe", "no warm-up"), lines.append)
+    assert not list(tiny.iterdir()) and len(lines) == 2 and "of 20)" in lines[0]
+
+
+def test_bench_train_compares_two_layouts(monkeypatch, capsys):
+    seen = []
+
+    class Net(nn.Module):
+        def __init__(self, *_, **__):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 10, 3)
+
+        def forward(self, x):
+            both = [t.is_contiguous(memory_format=torch.channels_last) for t in (x, self.layer.weight)]
+            seen.append(both)
+            return self.layer(x).mean((2, 3))
+
+    monkeypatch.setattr(models, "mobilenet_v2", Net)
+    assert make.bench_train(rounds=2, steps=3) > 0
+    assert seen == ([[False, False]] * 5 + [[True, True]] * 5) * 2, "by turns, with two steps that do not count"
+    said = capsys.readouterr().out
+    assert "channels_last is" in said and "6 steps" in said
+
+
+def made_up() -> list[dict]:
+    rows = []
+    for place, name in enumerate(ablation.VARIANTS):
+        for seed in range(3):
+            row = {"variant": name, "seed": seed, "total": 100, "accuracy": 0.4 - place / 100}
+            rows.append({**row, "only_this": 5, "only_recipe": 5 + place})
+    return rows
+
+
+def test_pairs_from_counts():
+    pair = ablation.paired({"total": 50, "only_this": 7, "only_recipe": 3})
+    assert (pair.only_first, pair.only_second, pair.total) == (7, 3, 50) and pair.difference == 0.08
+
+
+def test_the_figures_show_every_run():
+    changes = ablation.changes(made_up())
+    costliest = list(ablation.VARIANTS)[-1]
+    assert next(iter(changes)) == costliest and changes[costliest][0].difference == -0.11
+    assert set(changes) == {name for name, parts in ablation.VARIANTS.items() if len(parts) == 1}
+    axes = ablation.draw_changes(made_up()).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(changes)
+    assert len(axes.containers) == 3 * len(changes) and "-11.0" in [text.get_text() for text in axes.texts]
+    axes = ablation.draw_halvings(made_up()).axes[0]
+    means = axes.lines[0].get_ydata()
+    places = [list(ablation.VARIANTS).index(name) for name in ablation.GRID[5e-4]]
+    assert list(means) == pytest.approx([40 - place for place in places])

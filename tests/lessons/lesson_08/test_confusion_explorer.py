@@ -1,0 +1,87 @@
+"""The confusion explorer: every image in its cell, once, the surest first."""
+
+from itertools import chain
+
+import pytest
+import torch
+
+from helpers.data import ImageSet
+from helpers.evaluation import confusion
+from helpers.lessons.lesson_08 import confusion_explorer
+from helpers.lessons.lesson_08.explorer_confusion import PAGE, text
+
+NAMES = ("cat", "dog", "frog")
+
+
+def made(images: int = 300) -> tuple[ImageSet, torch.Tensor]:
+    """Images of three classes, each with its own grey, and logits that are often wrong. No image is called frog."""
+    random = torch.Generator().manual_seed(0)
+    labels = torch.randint(3, (images,), generator=random)
+    pixels = torch.arange(images).remainder(256).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 32, 32, 3)
+    logits = torch.randn(images, 3, generator=random)
+    logits[:, 2] = -9
+    return ImageSet(pixels.contiguous(), labels, NAMES, "made for a test"), logits
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    images, logits = made()
+    return confusion_explorer(images, {"first": logits, "second": -logits})
+
+
+def test_the_cells_hold_every_image_once_and_agree_with_the_counts(explorer):
+    images, logits = made()
+    seen = []
+    for true in NAMES:
+        for called in NAMES:
+            cell = explorer.set(network="first", true=true, called=called, clicks=0).result
+            assert len(cell.members) == confusion(logits, images.labels)[cell.true, cell.called]
+            assert (images.labels[cell.members] == cell.true).all()
+            assert (logits[cell.members].argmax(1) == cell.called).all()
+            sure = logits[cell.members].softmax(1).max(1).values
+            assert torch.equal(sure, sure.sort(descending=True).values), "the surest first"
+            assert cell.confidence == pytest.approx(sure[:PAGE].tolist())
+            seen += cell.members
+    assert sorted(seen) == list(range(len(images)))
+
+
+def test_the_button_leafs_through_the_cell_and_begins_again(explorer):
+    explorer.set(network="first", true="cat", called="cat", clicks=0)
+    members = explorer.result.members
+    pages = -(-len(members) // PAGE)
+    assert pages > 1
+    shown = [explorer.set(clicks=click).result.shown for click in range(pages)]
+    assert list(chain(*shown)) == members and "Shown: 25 to" in explorer.set(clicks=1).words.value
+    assert explorer.set(clicks=pages).result.shown == shown[0]
+
+
+def test_the_first_state_is_the_most_frequent_mistake():
+    images, logits = made()
+    counts = confusion(logits, images.labels).fill_diagonal_(0)
+    cell = confusion_explorer(images, {"only": logits}).result
+    assert counts[cell.true, cell.called] == counts.max() == len(cell.members) and cell.true != cell.called
+
+
+def test_an_empty_cell_is_said_and_drawn(explorer):
+    cell = explorer.set(network="first", true="cat", called="frog", clicks=0).result
+    assert cell.members == cell.shown == [] and "0 of" in text(cell, NAMES) and "Shown: none" in text(cell, NAMES)
+    assert "precision" not in text(cell, NAMES), "nothing was called frog"
+
+
+def test_the_words_give_recall_and_precision(explorer):
+    cell = explorer.set(network="first", true="dog", called="cat", clicks=0).result
+    row, column = cell.counts[1], cell.counts[:, 0]
+    words = text(cell, NAMES)
+    assert (
+        f"recall of dog {row[1] / row.sum():.1%}" in words
+        and f"precision of cat {column[0] / column.sum():.1%}" in words
+    )
+    assert f"({row[0] / row.sum():.1%})" in words
+
+
+def test_what_does_not_fit_is_refused():
+    images, logits = made()
+    with pytest.raises(ValueError, match="at least one network"):
+        confusion_explorer(images, {})
+    with pytest.raises(ValueError, match=r"same images .* shapes are \[299\] and \[300\]"):
+        confusion_explorer(images, {"short": logits[1:]})
