@@ -82,7 +82,7 @@ def top_k(logits: torch.Tensor, labels: torch.Tensor, k: int, source: str = "") 
     return Accuracy(int((best == labels[:, None]).any(1).sum()), len(labels), source)
 
 
-def confusion(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def confusion_matrix(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Counts int64 [C,C]: row = true class, column = predicted class, from logits [N,C]."""
     classes = _classes(logits, labels)
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)

@@ -13,7 +13,7 @@ from helpers.results import CHECKPOINTS, columns_of, provenance
 from helpers.training import fit
 
 # How every network of the zoo is trained; learning rate and weight decay were chosen by `python -m helpers pilot`.
-RECIPE = {"warmup": 1.0, "label_smoothing": 0.1, "average": 0.998}
+RECIPE = {"warmup_epochs": 1.0, "label_smoothing": 0.1, "ema_decay": 0.998}
 AUGMENT, BATCH_SIZE = ("crop", "flip"), 128
 
 

@@ -30,11 +30,11 @@ def fit(
     validation=None,
     weight_decay: float = 0.0,
     momentum: float = 0.9,
-    warmup: float = 0.0,
+    warmup_epochs: float = 0.0,
     schedule: Callable[[int, int, int], float] = cosine_with_warmup,
     label_smoothing: float = 0.0,
-    average: float = 0.0,
-    clip: float = 0.0,
+    ema_decay: float = 0.0,
+    clip_grad_norm: float = 0.0,
     keep_best: bool = False,
     checkpoint: str | Path | None = None,
     log: Callable[[str], None] | None = None,
@@ -44,10 +44,10 @@ def fit(
 
     batches, validation  yield (inputs, labels [B]); `len` counts batches
     lr, schedule         the learning rate of a step is lr · schedule(step, steps, warm-up steps)
-    warmup               epochs, fractions allowed
+    warmup_epochs        fractions allowed
     weight_decay         acts on weight matrices only, not on biases and BatchNorm
-    average              above 0: a running average of all weights with that decay a step is evaluated and kept
-    clip                 above 0: longest gradient (norm over all weights) that a step may take
+    ema_decay            above 0: a running average of all weights with that decay a step is evaluated and kept
+    clip_grad_norm       above 0: longest gradient (norm over all weights) that a step may take
     keep_best            leave the weights of `History.best_epoch` in the model, not the last ones
     checkpoint           file: saved after every epoch; a run that was interrupted goes on from it to the same bits
     log                  gets a line of progress every few seconds
@@ -56,25 +56,25 @@ def fit(
     """
     lr, weight_decay = float(lr), float(weight_decay)  # a NumPy number would not come back from a checkpoint
     weights = [p for p in model.parameters() if p.requires_grad]
-    _check_run(weights, batches, validation, epochs, lr, clip, keep_best)
+    _check_run(weights, batches, validation, epochs, lr, clip_grad_norm, keep_best)
     groups = [
         {"params": [p for p in weights if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
-    averaged = copy.deepcopy(model) if average else model
+    averaged = copy.deepcopy(model) if ema_decay else model
     best = copy.deepcopy(model) if keep_best else None
     settings = {
         "lr": lr,
         "weight_decay": weight_decay,
         "momentum": momentum,
-        "warmup": warmup,
+        "warmup_epochs": warmup_epochs,
         "label_smoothing": label_smoothing,
-        "average": average,
+        "ema_decay": ema_decay,
         "seed": seed,
         "batches": len(batches),
         # None, as in checkpoints older than these three
-        "clip": float(clip) or None,
+        "clip_grad_norm": float(clip_grad_norm) or None,
         "keep_best": keep_best or None,
         "schedule": schedule.__name__ if schedule is not cosine_with_warmup else None,
     }
@@ -91,7 +91,7 @@ def fit(
             batches.epoch = epoch
         for index, (inputs, labels) in enumerate(batches):
             where, step = f"batch {index + 1} of epoch {epoch + 1}", epoch * len(batches) + index
-            factor = schedule(step, steps, round(warmup * len(batches)))
+            factor = schedule(step, steps, round(warmup_epochs * len(batches)))
             for group in optimizer.param_groups:
                 group["lr"] = lr * factor
             logits = _logits(model, inputs, labels, where)
@@ -101,12 +101,12 @@ def fit(
             _check_loss(loss, inputs, where, lr * factor)
             optimizer.zero_grad()
             loss.backward()
-            if clip:
-                nn.utils.clip_grad_norm_(weights, clip)
+            if clip_grad_norm:
+                nn.utils.clip_grad_norm_(weights, clip_grad_norm)
             optimizer.step()
             total += loss.item()
-            if average:
-                _average(averaged, model, min(average, (1 + step) / (10 + step)))
+            if ema_decay:
+                _average(averaged, model, min(ema_decay, (1 + step) / (10 + step)))
             say(step, f"epoch {epoch + 1}/{epochs} {(index + 1) / len(batches):4.0%} loss {loss.item():.3f}")
         history.lr.append(lr * factor)
         history.loss.append(total / len(batches))
@@ -123,7 +123,7 @@ def fit(
             measured = f" validation {history.validation_accuracy[-1]:.1%}" if validation is not None else ""
             seconds = history.seconds[-1]
             log(f"epoch {epoch + 1}/{epochs} done: loss {history.loss[-1]:.3f}{measured} in {seconds:.0f} s")
-    if average or keep_best:
+    if ema_decay or keep_best:
         model.load_state_dict((best if keep_best else averaged).state_dict())
     model.eval()
     return history
@@ -152,12 +152,12 @@ def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
 # ---------------------------------------------------------------------------------------------- what can be wrong
 
 
-def _check_run(weights, batches, validation, epochs, lr, clip, keep_best) -> None:
+def _check_run(weights, batches, validation, epochs, lr, clip_grad_norm, keep_best) -> None:
     """What can be known before the first step."""
     if epochs < 1 or not lr > 0:
         raise ValueError(f"epochs must be at least 1 and lr above 0, not {epochs!r} and {lr!r}")
-    if not clip >= 0:
-        raise ValueError(f"clip is the longest gradient allowed, 0 for any; it cannot be {clip!r}")
+    if not clip_grad_norm >= 0:
+        raise ValueError(f"clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be {clip_grad_norm!r}")
     if not weights:
         raise ValueError("nothing to train: every weight of the model is frozen (requires_grad is False)")
     for name, part in (("batches", batches), ("validation", validation)):
@@ -215,7 +215,7 @@ def _check_loss(loss: torch.Tensor, inputs: torch.Tensor, where: str, lr: float)
         raise FloatingPointError(f"the inputs of {where} hold numbers that are not finite: look at that batch")
     raise FloatingPointError(
         f"the loss is {loss.item()} in {where}, at a learning rate of {lr:.3g}. "
-        "Try a smaller lr, a longer warmup, or clip=1.0"
+        "Try a smaller lr, more warmup_epochs, or clip_grad_norm=1.0"
     )
 
 

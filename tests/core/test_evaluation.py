@@ -10,7 +10,7 @@ from helpers.evaluation import (
     Accuracy,
     accuracy,
     calibration,
-    confusion,
+    confusion_matrix,
     fit_temperature,
     mcnemar,
     precision_recall,
@@ -117,7 +117,7 @@ def test_accuracy_says_all():
 
 def test_wrong_inputs():
     logits, labels = logits_for([0, 1, 2]), torch.tensor([0, 1, 2])
-    for function in (accuracy, confusion, calibration, fit_temperature, lambda *both: top_k(*both, k=2)):
+    for function in (accuracy, confusion_matrix, calibration, fit_temperature, lambda *both: top_k(*both, k=2)):
         with pytest.raises(ValueError, match=r"one value an image, for the same images .* shapes are \[3\] and \[2\]"):
             function(logits, labels[:2])
         with pytest.raises(ValueError, match=r"shapes are \[3\] and \[3, 1\]"):
@@ -131,7 +131,7 @@ def test_wrong_inputs():
         with pytest.raises(FloatingPointError, match=r"answer to 1 of 3 images is not a number"):
             function(logits * torch.tensor([1.0, float("nan"), 1.0])[:, None], labels)
     with pytest.raises(ValueError, match=r"one row an image and one column a class, not the shape \[3\]"):
-        confusion(labels, labels)
+        confusion_matrix(labels, labels)
     with pytest.raises(ValueError, match=r"one row an image and one column a class, not the shape \[3, 3, 1\]"):
         accuracy(logits[..., None], labels)
     with pytest.raises(ValueError, match="calibration needs at least one bin, not 0"):
@@ -139,9 +139,9 @@ def test_wrong_inputs():
 
 
 def test_confusion_has_true_rows_and_predicted_columns():
-    table = confusion(logits_for([1, 1, 2, 0]), torch.tensor([0, 0, 2, 1]))
+    table = confusion_matrix(logits_for([1, 1, 2, 0]), torch.tensor([0, 0, 2, 1]))
     assert table.tolist() == [[0, 2, 0], [1, 0, 0], [0, 0, 1]] and table.dtype == torch.int64
-    assert confusion(logits_for([2]), torch.tensor([2])).shape == (3, 3)
+    assert confusion_matrix(logits_for([2]), torch.tensor([2])).shape == (3, 3)
 
 
 def test_precision_and_recall_by_hand():
@@ -179,7 +179,7 @@ def test_top_k_by_hand():
 def test_of_equal_logits_the_first_counts_as_everywhere_else():
     logits, labels = torch.zeros(4, 4), torch.arange(4)
     assert [top_k(logits, labels, k).correct for k in (1, 2, 3)] == [1, 2, 3]
-    assert confusion(logits, labels).diagonal().tolist() == [1, 0, 0, 0]
+    assert confusion_matrix(logits, labels).diagonal().tolist() == [1, 0, 0, 0]
 
 
 # -------------------------------------------------------------------------------- calibration

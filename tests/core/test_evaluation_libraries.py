@@ -9,7 +9,7 @@ import torch
 
 from helpers.evaluation import (
     calibration,
-    confusion,
+    confusion_matrix,
     fit_temperature,
     mcnemar,
     precision_recall,
@@ -38,7 +38,7 @@ def answers(seed: int, images: int = 700, classes: int = 10) -> tuple[torch.Tens
 @SEEDS
 def test_confusion_precision_recall(seed):
     logits, labels = answers(seed)
-    counts = confusion(logits, labels)
+    counts = confusion_matrix(logits, labels)
     assert counts.tolist() == metrics.confusion_matrix(labels, logits.argmax(1), labels=range(10)).tolist()
     precision, recall, _, _ = metrics.precision_recall_fscore_support(labels, logits.argmax(1), labels=range(10))
     for mine, theirs in zip(precision_recall(counts), (precision, recall), strict=True):

@@ -35,7 +35,8 @@ def train(folder: str, die: str = "") -> None:
         _arm(*die.split("@"))
     history = fit(
         model, Batches(images, 32, augment=("crop", "flip"), shuffle=True), epochs=EPOCHS, lr=0.1, weight_decay=1e-3,
-        warmup=1, average=0.9, clip=1.0, label_smoothing=0.1, keep_best=True, validation=Batches(images[:100], 50),
+        warmup_epochs=1, ema_decay=0.9, clip_grad_norm=1.0, label_smoothing=0.1, keep_best=True,
+        validation=Batches(images[:100], 50),
         checkpoint=f"{folder}/run.pt",
     )  # fmt: skip
     curves = {name: values for name, values in asdict(history).items() if name != "seconds"}

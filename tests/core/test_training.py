@@ -149,7 +149,7 @@ def test_the_optimizer_follows_the_schedule(monkeypatch):
         return real(self, *arguments)
 
     monkeypatch.setattr(torch.optim.SGD, "step", step)
-    history = fit(nn.Linear(2, 2), blobs(128), epochs=3, lr=0.2, warmup=0.5)
+    history = fit(nn.Linear(2, 2), blobs(128), epochs=3, lr=0.2, warmup_epochs=0.5)
     expected = [0.2 * cosine_with_warmup(step, 12, 2) for step in range(12)]
     assert rates == [[rate, rate] for rate in expected] and history.lr == expected[3::4]
 
@@ -192,7 +192,7 @@ def test_averaging_by_hand_over_two_steps():
             fit(plain, data, epochs=1, lr=0.1)
         finally:
             torch.optim.SGD.step = real
-        fit(model, data, epochs=1, lr=0.1, average=decay)
+        fit(model, data, epochs=1, lr=0.1, ema_decay=decay)
         first, second = min(decay, 1 / 10), min(decay, 2 / 11)
         mean = first * start.weight + (1 - first) * weights[0]
         mean = second * mean + (1 - second) * weights[1]
@@ -203,7 +203,7 @@ def test_averaging_by_hand_over_two_steps():
 def test_the_average_is_what_validation_sees():
     model, data = small(), batches()
     check = Batches(images(), 48)
-    history = fit(model, data, epochs=2, lr=0.3, average=0.9, validation=check)
+    history = fit(model, data, epochs=2, lr=0.3, ema_decay=0.9, validation=check)
     with torch.no_grad():
         loss = F.cross_entropy(model(next(iter(check))[0]), images().labels).item()
     assert history.validation_loss[-1] == pytest.approx(loss, rel=1e-6)
@@ -234,7 +234,7 @@ def stop_in_epoch(monkeypatch, number: int):
 @pytest.mark.parametrize("average", [0.0, 0.9])
 @pytest.mark.parametrize("dies_in", [2, 3, 4])
 def test_resuming_gives_the_same_bits(tmp_path, monkeypatch, average, dies_in):
-    recipe = {"epochs": 4, "lr": 0.1, "weight_decay": 1e-3, "warmup": 1, "average": average, "seed": 7}
+    recipe = {"epochs": 4, "lr": 0.1, "weight_decay": 1e-3, "warmup_epochs": 1, "ema_decay": average, "seed": 7}
     check = Batches(images(), 48)
     straight = small()
     told = fit(straight, batches(), validation=check, **recipe)
@@ -254,10 +254,10 @@ def test_resuming_gives_the_same_bits(tmp_path, monkeypatch, average, dies_in):
 
 def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
     first, path = small(), tmp_path / "run.pt"
-    told = fit(first, batches(), epochs=2, lr=0.1, average=0.9, checkpoint=path)
+    told = fit(first, batches(), epochs=2, lr=0.1, ema_decay=0.9, checkpoint=path)
     monkeypatch.setattr(torch.optim.SGD, "step", lambda *_: pytest.fail("it was trained on"))
     second = small(seed=2)
-    assert fit(second, batches(), epochs=2, lr=0.1, average=0.9, checkpoint=path) == told
+    assert fit(second, batches(), epochs=2, lr=0.1, ema_decay=0.9, checkpoint=path) == told
     assert same(first, second)
 
 
@@ -274,7 +274,7 @@ def test_numpy_numbers_as_learning_rate_can_be_resumed(tmp_path):
         ({"lr": 0.2}, r"lr 0\.1, not 0\.2"),
         ({"seed": 1}, "seed 0, not 1"),
         ({"weight_decay": 0.1}, r"weight_decay 0\.0, not 0\.1"),
-        ({"average": 0.9}, r"average 0\.0, not 0\.9"),
+        ({"ema_decay": 0.9}, r"ema_decay 0\.0, not 0\.9"),
         ({"label_smoothing": 0.1}, r"label_smoothing 0\.0, not 0\.1"),
     ],
 )

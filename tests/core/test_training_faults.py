@@ -120,7 +120,7 @@ def test_outputs_that_are_no_scores():
 
 @pytest.mark.parametrize("clip", [-1, float("nan")])
 def test_clip_must_be_a_length(clip):
-    fails(ValueError, "clip is the longest gradient allowed, 0 for any; it cannot be", clip=clip)
+    fails(ValueError, "clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be", clip_grad_norm=clip)
 
 
 # -------------------------------------------------------------------------------- a loss that is no number
@@ -134,7 +134,7 @@ def test_a_loss_that_is_no_number_stops_at_its_batch(tmp_path):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1e10)
-    words = r"the loss is (nan|inf) in batch 3 of epoch 1, at a learning rate of 2e-08\. Try a smaller lr, a longer"
+    words = r"the loss is (nan|inf) in batch 3 of epoch 1, at a learning rate of 2e-08\. Try a smaller lr, more"
     with pytest.raises(FloatingPointError, match=words):
         fit(model, data, epochs=2, lr=2e-8, schedule=constant, checkpoint=tmp_path / "run.pt")
     assert not list(tmp_path.iterdir()), "and leaves no checkpoint"
@@ -162,7 +162,7 @@ def test_clipping_by_hand():
     assert gradient.norm() > 0.1, "longer than allowed, or nothing is tested"
     for clip, expected in ((0.01, 0.01 * gradient / gradient.norm()), (1e6, gradient), (0, gradient)):
         model = copy.deepcopy(start)
-        fit(model, data, epochs=1, lr=0.5, momentum=0, clip=clip)
+        fit(model, data, epochs=1, lr=0.5, momentum=0, clip_grad_norm=clip)
         moved = torch.cat([(a - b).flatten() for a, b in zip(start.parameters(), model.parameters(), strict=True)])
         assert torch.allclose(moved, 0.5 * expected, atol=1e-6), f"clip {clip}"
 
@@ -195,11 +195,11 @@ def test_the_best_epoch_is_kept(monkeypatch, average):
 
     monkeypatch.setattr(training, "predict_with_labels", judge)
     model = small()
-    history = fit(model, batches(), epochs=4, lr=0.1, average=average, validation=[0], keep_best=True)
+    history = fit(model, batches(), epochs=4, lr=0.1, ema_decay=average, validation=[0], keep_best=True)
     assert history.validation_accuracy == [0.2, 0.9, 0.3, 0.4] and history.best_epoch == 2
     assert same(model, seen[1]) and not same(model, seen[3])
     last = small()
-    fit(last, batches(), epochs=4, lr=0.1, average=average, validation=[0])
+    fit(last, batches(), epochs=4, lr=0.1, ema_decay=average, validation=[0])
     assert same(last, seen[3])
 
 
@@ -212,7 +212,7 @@ def test_keep_best_needs_something_to_be_best_on():
 
 def run(path, seed=1, epochs=3, **others):
     model = small(seed)
-    history = fit(model, batches(), epochs=epochs, lr=0.1, average=0.9, checkpoint=path, **others)
+    history = fit(model, batches(), epochs=epochs, lr=0.1, ema_decay=0.9, checkpoint=path, **others)
     return model, history
 
 
@@ -223,12 +223,12 @@ def damage_bit(path):
 
 
 def another_run(path):
-    fit(small(), batches(), epochs=3, lr=0.2, average=0.9, checkpoint=path.with_name("other.pt"))
+    fit(small(), batches(), epochs=3, lr=0.2, ema_decay=0.9, checkpoint=path.with_name("other.pt"))
     os.replace(path.with_name("other.pt"), path)
 
 
 def another_network(path):
-    fit(nn.Linear(2, 2), blobs(96), epochs=3, lr=0.1, average=0.9, checkpoint=path.with_name("other.pt"))
+    fit(nn.Linear(2, 2), blobs(96), epochs=3, lr=0.1, ema_decay=0.9, checkpoint=path.with_name("other.pt"))
     os.replace(path.with_name("other.pt"), path)
 
 
@@ -278,7 +278,7 @@ def test_both_refused_is_an_error_that_changes_nothing(tmp_path):
     with pytest.raises(
         ValueError, match=r"run\.pt is no checkpoint .*: delete it to start anew \(run\.pt\.previous is no"
     ):
-        fit(model, batches(), epochs=3, lr=0.1, average=0.9, checkpoint=path)
+        fit(model, batches(), epochs=3, lr=0.1, ema_decay=0.9, checkpoint=path)
     assert same(model, before) and sorted(p.name for p in tmp_path.iterdir()) == files
 
 
@@ -288,7 +288,7 @@ def test_no_checkpoint_at_all(tmp_path):
         load_checkpoint(tmp_path / "run.pt", model, torch.optim.SGD(groups(model), lr=0.1), model, epochs=3)
 
 
-@pytest.mark.parametrize("name, value", [("clip", 1.0), ("keep_best", True), ("schedule", constant)])
+@pytest.mark.parametrize("name, value", [("clip_grad_norm", 1.0), ("keep_best", True), ("schedule", constant)])
 def test_the_newer_settings_are_compared_too(tmp_path, name, value):
     check = {"validation": Batches(images(), 48)}
     run(tmp_path / "plain.pt", epochs=1, **check)
@@ -304,7 +304,7 @@ def test_a_checkpoint_from_before_these_settings_still_serves(tmp_path):
     straight, _ = run(path)
     state = torch.load(path, weights_only=True)
     del state["best"]
-    for name in ("clip", "keep_best", "schedule"):
+    for name in ("clip_grad_norm", "keep_best", "schedule"):
         del state["settings"][name]
     torch.save(state, path)
     assert same(run(path, seed=5)[0], straight)
@@ -316,7 +316,7 @@ def test_other_frozen_layers_are_another_run(tmp_path):
     model = small()
     model[0].requires_grad_(False)
     with pytest.raises(ValueError, match=r"is of a run that trained other weights: delete it"):
-        fit(model, batches(), epochs=1, lr=0.1, average=0.9, checkpoint=path)
+        fit(model, batches(), epochs=1, lr=0.1, ema_decay=0.9, checkpoint=path)
 
 
 # -------------------------------------------------------------------------------- it is the loop of the lesson
@@ -325,8 +325,8 @@ def test_other_frozen_layers_are_another_run(tmp_path):
 def test_fit_is_this_plain_loop():
     """Same bits as a loop written out with everything switched on."""
     straight, model = small(), small()
-    recipe = {"epochs": 2, "lr": 0.2, "weight_decay": 0.01, "warmup": 0.5, "label_smoothing": 0.1}
-    history = fit(straight, batches(), **recipe, clip=0.5)
+    recipe = {"epochs": 2, "lr": 0.2, "weight_decay": 0.01, "warmup_epochs": 0.5, "label_smoothing": 0.1}
+    history = fit(straight, batches(), **recipe, clip_grad_norm=0.5)
 
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]

@@ -98,7 +98,7 @@ class Study:
                 return head.requires_grad_(False)(test_features)
         model = network(regime, self.backbone, head, seed)
         batches = Batches(self.train[which], BATCH_SIZE, augment=AUGMENT, shuffle=True, seed=seed, **self.look)
-        fit(model, batches, epochs=epochs, lr=lr, warmup=0.5, weight_decay=WEIGHT_DECAY, seed=seed, log=log)
+        fit(model, batches, epochs=epochs, lr=lr, warmup_epochs=0.5, weight_decay=WEIGHT_DECAY, seed=seed, log=log)
         return predict(model, Batches(self.test, 100, **self.look))
 
 

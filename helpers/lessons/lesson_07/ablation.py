@@ -25,8 +25,8 @@ from helpers.training import cosine_with_warmup, fit
 
 FILE, WIDTH, LR = "ablation.csv", 0.25, 0.05  # half the zoo's learning rate, for half its batch
 RECIPE = {
-    "downsamplings": 4, "weight_decay": 5e-4, "schedule": "cosine", "warmup": 0.5, "label_smoothing": 0.1,
-    "average": 0.998, "augment": "crop flip",
+    "downsamplings": 4, "weight_decay": 5e-4, "schedule": "cosine", "warmup_epochs": 0.5, "label_smoothing": 0.1,
+    "ema_decay": 0.998, "augment": "crop flip",
 }  # fmt: skip
 VARIANTS = {
     "recipe": {},
@@ -37,9 +37,9 @@ VARIANTS = {
     "3 downsamplings, 4e-5": {"downsamplings": 3, "weight_decay": 4e-5},
     "no weight decay": {"weight_decay": 0.0},
     "no cosine": {"schedule": "constant"},
-    "no warm-up": {"warmup": 0.0},
+    "no warm-up": {"warmup_epochs": 0.0},
     "no smoothing": {"label_smoothing": 0.0},
-    "no averaging": {"average": 0.0},
+    "no averaging": {"ema_decay": 0.0},
     "no augmentation": {"augment": ""},
 }
 
@@ -86,9 +86,9 @@ def train(parts: dict, images, epochs: int, batch_size: int, seed: int):
         lr=LR,
         weight_decay=parts["weight_decay"],
         schedule=cosine_with_warmup if parts["schedule"] == "cosine" else constant_after_warmup,
-        warmup=parts["warmup"],
+        warmup_epochs=parts["warmup_epochs"],
         label_smoothing=parts["label_smoothing"],
-        average=parts["average"],
+        ema_decay=parts["ema_decay"],
         seed=seed,
     )
     return model, history

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from torch.nn.functional import one_hot
 
 from helpers.data import ImageSet, load_cifar10
-from helpers.evaluation import confusion, precision_recall
+from helpers.evaluation import confusion_matrix, precision_recall
 from helpers.explorer import Explorer, counting_button, menu
 from helpers.plots import COLOURS
 
@@ -85,7 +85,7 @@ def confusion_explorer(images: ImageSet, logits: Mapping[str, torch.Tensor]) -> 
     """
     if not logits:
         raise ValueError("confusion_explorer needs the logits of at least one network: {name: logits [N,classes]}")
-    counts = {name: confusion(values, images.labels) for name, values in logits.items()}
+    counts = {name: confusion_matrix(values, images.labels) for name, values in logits.items()}
     answers = {name: values.softmax(1).max(1) for name, values in logits.items()}  # (confidence, class) of each image
 
     def compute(network: str, true: str, called: str, clicks: int) -> Cell:

@@ -81,7 +81,7 @@ def given_to_fit(monkeypatch, variant: str) -> dict:
 
 RECIPE_GIVEN = {
     "macs": 2_945_152, "augment": {"crop", "flip"}, "epochs": 3, "lr": 0.05, "weight_decay": 5e-4,
-    "schedule": cosine_with_warmup, "warmup": 0.5, "label_smoothing": 0.1, "average": 0.998, "seed": 7,
+    "schedule": cosine_with_warmup, "warmup_epochs": 0.5, "label_smoothing": 0.1, "ema_decay": 0.998, "seed": 7,
 }  # fmt: skip
 
 
@@ -92,9 +92,9 @@ RECIPE_GIVEN = {
         ("weight decay 4e-5", {"weight_decay": 4e-5}),
         ("no weight decay", {"weight_decay": 0.0}),
         ("no cosine", {"schedule": ablation.constant_after_warmup}),
-        ("no warm-up", {"warmup": 0.0}),
+        ("no warm-up", {"warmup_epochs": 0.0}),
         ("no smoothing", {"label_smoothing": 0.0}),
-        ("no averaging", {"average": 0.0}),
+        ("no averaging", {"ema_decay": 0.0}),
         ("no augmentation", {"augment": set()}),
         ("5 downsamplings", {"macs": 745_888}),
         ("3 downsamplings", {"macs": 9_481_216}),
@@ -139,7 +139,7 @@ def test_a_variant_added_later_is_paired_with_the_kept_recipe(tiny, monkeypatch)
     seen, real = [], ablation.train
     monkeypatch.setattr(ablation, "train", lambda parts, *rest: seen.append(parts) or real(parts, *rest))
     ablation.run(options("--seeds", "1", "--only", "no averaging"), print)
-    assert [parts["average"] for parts in seen] == [0.0], "the recipe was not trained again"
+    assert [parts["ema_decay"] for parts in seen] == [0.0], "the recipe was not trained again"
     (row,) = (row for row in rows(tiny) if row["variant"] == "no averaging")
     (recipe,) = (row for row in rows(tiny) if row["variant"] == "recipe")
     assert int(row["correct"]) - int(recipe["correct"]) == int(row["only_this"]) - int(row["only_recipe"])

@@ -40,7 +40,7 @@ def test_the_loop_is_fit_s(lesson, batches):
     settings = {"weight_decay": 5e-2, "lr": 0.1, "epochs": 3}
     losses = lesson["train_by_hand"](mine, batches, schedule=lesson["schedule"], warmup=4, smoothing=0.1, **settings)
     batches.epoch = 0
-    history = fit(theirs, batches, warmup=1, label_smoothing=0.1, **settings)
+    history = fit(theirs, batches, warmup_epochs=1, label_smoothing=0.1, **settings)
     for a, b in zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-6)
     assert [sum(losses[i : i + 4]) / 4 for i in (0, 4, 8)] == pytest.approx(history.loss, abs=1e-6)

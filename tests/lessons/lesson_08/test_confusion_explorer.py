@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.data import ImageSet
-from helpers.evaluation import confusion
+from helpers.evaluation import confusion_matrix
 from helpers.lessons.lesson_08 import confusion_explorer
 from helpers.lessons.lesson_08.explorer_confusion import PAGE, text
 
@@ -35,7 +35,7 @@ def test_the_cells_hold_every_image_once_and_agree_with_the_counts(explorer):
     for true in NAMES:
         for called in NAMES:
             cell = explorer.set(network="first", true=true, called=called, clicks=0).result
-            assert len(cell.members) == confusion(logits, images.labels)[cell.true, cell.called]
+            assert len(cell.members) == confusion_matrix(logits, images.labels)[cell.true, cell.called]
             assert (images.labels[cell.members] == cell.true).all()
             assert (logits[cell.members].argmax(1) == cell.called).all()
             sure = logits[cell.members].softmax(1).max(1).values
@@ -57,7 +57,7 @@ def test_the_button_leafs_through_the_cell_and_begins_again(explorer):
 
 def test_the_first_state_is_the_most_frequent_mistake():
     images, logits = made()
-    counts = confusion(logits, images.labels).fill_diagonal_(0)
+    counts = confusion_matrix(logits, images.labels).fill_diagonal_(0)
     cell = confusion_explorer(images, {"only": logits}).result
     assert counts[cell.true, cell.called] == counts.max() == len(cell.members) and cell.true != cell.called
 
