@@ -1,10 +1,20 @@
-"""What the lessons share. One file per question that a lesson asks; README.md has the map."""
+"""What the lessons share. One file per question that a lesson asks; README.md has the map.
+
+Import this before torch: it settles how PyTorch's threads wait, and that can only be said before they exist.
+"""
 
 import platform
 from pathlib import Path
 
+from helpers import threads
+from helpers.claims import claim
+
+threads.settle()
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
+
+__all__ = ["DATA", "ROOT", "about", "claim"]
 
 
 def about(*image_sets) -> str:
@@ -13,12 +23,13 @@ def about(*image_sets) -> str:
     import torchvision
 
     device = "GPU present, not used" if torch.cuda.is_available() else "CPU"
+    count = torch.get_num_threads()
     parts = [
         f"Python {platform.python_version()}",
         f"torch {torch.__version__.split('+')[0]}",
         f"torchvision {torchvision.__version__.split('+')[0]}",
         device,
-        f"{torch.get_num_threads()} threads",
+        f"{count} thread{'s' if count > 1 else ''}",
         *dict.fromkeys(images.source for images in image_sets),
     ]
     return " · ".join(parts)

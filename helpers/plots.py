@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.display import display
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey print. https://jfly.uni-koeln.de/color/
@@ -43,6 +44,18 @@ def use_style() -> None:
             "image.interpolation": "nearest",
         }
     )
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure once, and store `alt` with it: one or two sentences that tell it to someone who cannot see it.
+
+    The words go into the output's metadata, `image/png: {"alt": …}`, as IPython writes them; the series' export
+    prints them. The figure is closed, so that it does not appear a second time at the end of the cell.
+    """
+    if len(alt.split()) < 5:
+        raise ValueError(f"alternative text is a sentence that tells what the figure shows, not {alt!r}")
+    display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)
 
 
 def show_images(
