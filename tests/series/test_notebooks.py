@@ -1,5 +1,10 @@
-"""The rules that every notebook keeps, for those there are and those to come. Running them is nbval's part."""
+"""The rules that every notebook keeps, for those there are and those to come. Running them is nbval's part.
 
+A lesson NN may have a second page, NNb_topic.ipynb: it keeps every rule by itself and has solutions of its own; the
+room in helpers/lessons/, its exercises, and the teaching page are shared.
+"""
+
+import ast
 import importlib
 import json
 import re
@@ -15,7 +20,8 @@ from helpers.exercises import check
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").glob("**/*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 LESSONS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 WITH_EXERCISES = [path for path in LESSONS if not path.name.startswith("00")]
-MANY_PICTURES = ("02", "05", "08")
+NUMBERED = [path for path in LESSONS if path.name[0].isdigit()]  # in the order in which they are read
+MANY_PICTURES = ("02", "05", "08", "11")
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -34,13 +40,44 @@ def lines(cell) -> int:
     return sum(bool(line.strip()) for line in cell.source.splitlines())
 
 
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def statements(path: Path) -> list[ast.AST]:
+    """Every statement and expression of a notebook's code."""
+    return [node for cell in code_cells(path) for node in ast.walk(ast.parse(cell.source))]
+
+
 def everywhere(paths):
     return pytest.mark.parametrize("path", paths, ids=lambda path: path.relative_to(ROOT / "notebooks").as_posix())
 
 
 def test_there_are_lessons():
     assert LESSONS and LESSONS[0].name == "00_quick_tour.ipynb"
-    assert all(re.fullmatch(r"(\d\d|appendix_[a-z])_\w+\.ipynb", path.name) for path in LESSONS)
+    assert all(re.fullmatch(r"(\d\db?|appendix_[a-z])_\w+\.ipynb", path.name) for path in LESSONS)
+    names = {path.name[:3] for path in LESSONS}
+    assert all(f"{name[:2]}_" in names for name in names if name.endswith("b")), "a second page needs a first"
+
+
+@everywhere(NOTEBOOKS)
+def test_helpers_is_imported_first(path):
+    """It settles how PyTorch's threads wait, and that must be said before PyTorch loads its library."""
+    assert code_cells(path)[0].source.startswith("import helpers  # first: it settles how PyTorch's threads wait\n")
+
+
+@everywhere(NOTEBOOKS)
+def test_code_fits_a_screen(path):
+    wide = [line for cell in code_cells(path) for line in cell.source.splitlines() if len(line) > 88]
+    assert not wide, "wider than 88 columns"
+
+
+@everywhere(NOTEBOOKS)
+def test_claims_not_asserts(path):
+    """An assert stops the page of a reader whose machine is a little different; `helpers.claim` says it and goes on."""
+    for node in statements(path):
+        assert not isinstance(node, ast.Assert), f"use helpers.claim(…): {ast.unparse(node)}"
+        assert getattr(node, "id", "") != "AssertionError", "use helpers.claim(False, …)"
 
 
 @everywhere(NOTEBOOKS)
@@ -82,8 +119,33 @@ def test_pictures_in_the_text_have_alternative_text(path):
 
 
 @everywhere(NOTEBOOKS)
+def test_stored_pictures_have_alternative_text(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                words = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(words.split()) >= 5, f"show it by plots.show(figure, alt):\n{cell.source}"
+
+
+@everywhere(LESSONS)
+def test_every_prediction_is_answered(path):
+    """A workbook clears the cells that give a *Predict* away: each has one, before the next *Predict* is asked."""
+    asked, answered, open_question = 0, 0, ""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown" and "**Predict" in cell.source:
+            assert not open_question, f"no cell is tagged answers-prediction after:\n{open_question}"
+            asked += cell.source.count("**Predict")
+            open_question = cell.source
+        elif "answers-prediction" in tags(cell):
+            assert cell.cell_type == "code" and cell.outputs, f"nothing is answered by:\n{cell.source}"
+            answered += 1
+            open_question = ""
+    assert not open_question and answered >= asked, f"{asked} predictions, {answered} cells tagged answers-prediction"
+
+
+@everywhere(NOTEBOOKS)
 def test_checked_cells_can_be_compared(path):
-    checked = [cell for cell in code_cells(path) if "nbval-check-output" in cell.metadata.get("tags", [])]
+    checked = [cell for cell in code_cells(path) if "nbval-check-output" in tags(cell)]
     for cell in checked:
         assert cell.execution_count and cell.outputs, f"nothing would be compared:\n{cell.source}"
         kinds = {key for output in cell.outputs for key in output.get("data", {})}
@@ -122,8 +184,8 @@ def test_every_explorer_is_followed_by_its_picture(path):
 @everywhere(LESSONS)
 def test_opening(path):
     cells = read(path).cells
-    if number := re.match(r"\d\d", path.name):
-        assert cells[0].source.startswith(f"# {int(number[0])} · ")
+    if number := re.match(r"(\d\d)(b?)", path.name):
+        assert cells[0].source.startswith(f"# {int(number[1])}{number[2]} · ")
     else:
         assert cells[0].source.startswith("# Appendix ")
     for part in ("You will learn", "**Time**", "**Needs**"):
@@ -146,50 +208,96 @@ def test_links_to_files_lead_somewhere(path):
         assert (path.parent / target).exists(), f"there is no {target}"
 
 
+@everywhere(LESSONS)
+def test_links_to_the_neighbours(path):
+    """The first cell links to the page before, the last to the page after; an appendix says where it belongs."""
+    first, last = read(path).cells[0].source, read(path).cells[-1].source
+    if path not in NUMBERED:
+        assert any(f"]({lesson.name})" in first for lesson in NUMBERED)
+        return
+    place = NUMBERED.index(path)
+    for before in NUMBERED[max(0, place - 1) : place]:
+        assert f"]({before.name})" in first, f"the first cell has no link to {before.name}"
+    for after in NUMBERED[place + 1 : place + 2]:
+        assert f"]({after.name})" in last, f"the last cell has no link to {after.name}"
+
+
 def test_the_tour_is_short():
     assert len(read(LESSONS[0]).cells) <= 20
 
 
 def stem(path: Path) -> str:
-    """What a lesson's exercises and its teaching page are called."""
-    return path.name[:2] if path.name[0].isdigit() else path.name[: len("appendix_a")]
-
-
-def room(path: Path) -> str:
-    """The lesson's folder in helpers/lessons/."""
-    return f"lesson_{path.name[:2]}" if path.name[0].isdigit() else stem(path)
+    """What a lesson's teaching page and, in the end, its room are called; both pages of a lesson share them."""
+    return path.name[:2] if path in NUMBERED else path.name[: len("appendix_a")]
 
 
 def exercises_of(path: Path) -> dict:
-    return importlib.import_module(f"helpers.lessons.{room(path)}.exercises").EXERCISES
+    """The exercises of the lesson's room, those of its other page included."""
+    room = f"lesson_{stem(path)}" if path in NUMBERED else stem(path)
+    return importlib.import_module(f"helpers.lessons.{room}.exercises").EXERCISES
 
 
-def exercises(path: Path) -> list[str]:
-    """Keys of the exercises that a notebook checks, in order."""
-    return re.findall(r'check\(\s*"([^"]+)"', "\n".join(cell.source for cell in code_cells(path)))
+def checks(path: Path) -> list[tuple[str, ast.expr, nbformat.NotebookNode]]:
+    """(key, what is checked, its cell) for every `check("3.2", answer)` of a notebook, in order."""
+    return [
+        (node.args[0].value, node.args[1], cell)
+        for cell in code_cells(path)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "check"
+    ]
+
+
+def is_left_open(name: str, cell) -> bool:
+    """Whether `name` is `None` in that cell, or a function or class whose bodies hold nothing but a docstring."""
+    for node in ast.parse(cell.source).body:
+        if isinstance(node, ast.Assign) and name in [getattr(target, "id", "") for target in node.targets]:
+            return isinstance(node.value, ast.Constant) and node.value.value is None
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            functions = [part for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
+            return bool(functions) and any(map(has_no_body, functions))
+    return False
+
+
+def has_no_body(function: ast.FunctionDef) -> bool:
+    def says_nothing(node: ast.stmt) -> bool:
+        value = getattr(node, "value", None)
+        nothing = value is None or (isinstance(value, ast.Constant) and value.value in (None, ...))
+        return isinstance(node, ast.Pass) or (isinstance(node, (ast.Expr, ast.Return)) and nothing)
+
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return all(map(says_nothing, body))
 
 
 @everywhere(WITH_EXERCISES)
 def test_exercises_are_unanswered_and_solved_beside(path):
-    keys = exercises(path)
-    assert len(keys) >= 3 and len(set(keys)) == len(keys)
-    cells = [cell for cell in code_cells(path) if "check(" in cell.source and "import" not in cell.source]
-    for cell in cells:
-        assert re.search(r"^answer\w* = None", cell.source, re.M), f"already answered:\n{cell.source}"
     solution = path.parent / "solutions" / path.name
-    assert solution.exists() and exercises(solution) == keys
-    assert not re.search(r"^answer\w* = None", "\n".join(cell.source for cell in code_cells(solution)), re.M)
-    assert sorted(exercises_of(path)) == sorted(keys)
+    assert solution.exists()
+    keys = [key for key, _, _ in checks(path)]
+    assert len(keys) >= 4 and len(set(keys)) == len(keys)
+    assert [key for key, _, _ in checks(solution)] == keys
+    for key, answer, cell in checks(path):
+        assert is_left_open(answer.id, cell), f"exercise {key} is already answered"
+        assert cell.source.count("check(") == 1, f"one exercise a cell: {key}"
+    for key, answer, cell in checks(solution):
+        assert not is_left_open(getattr(answer, "id", ""), cell), f"the solutions leave exercise {key} open"
+
+
+@everywhere(WITH_EXERCISES)
+def test_the_pages_of_a_lesson_ask_all_its_exercises(path):
+    pages = [page for page in WITH_EXERCISES if stem(page) == stem(path)]
+    assert sorted(key for page in pages for key, _, _ in checks(page)) == sorted(exercises_of(path))
 
 
 @everywhere(WITH_EXERCISES)
 def test_stored_checks_say_what_they_say_today(path, capsys):
     """A lesson's stored output is what an unanswered check prints, that of the solutions what a right one prints."""
-    for notebook, answered in ((path, False), (path.parent / "solutions" / path.name, True)):
-        for cell in code_cells(notebook):
+    for notebook, mark in ((path, "·"), (path.parent / "solutions" / path.name, "✓")):
+        for key, _, cell in checks(notebook):
             stored = "".join(output.get("text", "") for output in cell.outputs)
-            for key in re.findall(r'^check\(\s*"([^"]+)"', cell.source, re.M):
-                check(key, exercises_of(path)[key].answer if answered else None)
+            assert f"{mark} {key} " in stored, f"{notebook.name}, exercise {key}, does not print {mark}"
+            answer = getattr(exercises_of(path)[key], "answer", None)  # an exercise in code has none to compare with
+            if answer is not None:
+                check(key, answer if mark == "✓" else None)
                 assert capsys.readouterr().out.strip() in stored, f"{notebook.name}, exercise {key}"
 
 
