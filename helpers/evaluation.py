@@ -8,22 +8,35 @@ import torch
 from torch import nn
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's weights lie; the CPU for a model that has none."""
+    first = next(model.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
 def predict(model: nn.Module, batches) -> torch.Tensor:
-    """Logits [N,C] for all batches in their order, in evaluation mode; the model's mode is put back afterwards."""
+    """Logits [N,C] for all batches in their order, on the CPU wherever the model lies; see `predict_with_labels`."""
     return predict_with_labels(model, ((images, torch.zeros(0)) for images, _ in batches))[0]
 
 
 def predict_with_labels(model: nn.Module, batches) -> tuple[torch.Tensor, torch.Tensor]:
-    """`predict` and the labels [N] from one pass, so that they belong together even when `batches` shuffles."""
-    modes = [(module, module.training) for module in model.modules()]
+    """Logits [N,C] and labels [N] on the CPU, from one pass: they belong together even when `batches` shuffles.
+
+    The model computes in evaluation mode, where it lies; its mode is put back. ValueError when there are no batches.
+    """
+    modes, device, answers = [(module, module.training) for module in model.modules()], device_of(model), []
     model.eval()
     try:
         with torch.no_grad():  # not inference_mode: its tensors could not train a head afterwards
-            outputs, labels = zip(*((model(images), labels) for images, labels in batches), strict=True)
-        return torch.cat(outputs), torch.cat(labels)
+            for images, labels in batches:
+                answers.append((model(images.to(device)).cpu(), labels.cpu()))
     finally:
         for module, training in modes:
             module.training = training
+    if not answers:
+        raise ValueError("there are no batches to predict: the list is empty, or a generator that was used up")
+    outputs, labels = zip(*answers, strict=True)
+    return torch.cat(outputs), torch.cat(labels)
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers.checkpoints import History, generations, load_checkpoint, save_checkpoint
-from helpers.evaluation import accuracy, predict_with_labels
+from helpers.evaluation import accuracy, device_of, predict_with_labels
 
 
 def cosine_with_warmup(step: int, steps: int, warmup: int) -> float:
@@ -21,13 +21,20 @@ def cosine_with_warmup(step: int, steps: int, warmup: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
+def constant_with_warmup(step: int, steps: int, warmup: int) -> float:
+    """Factor on the learning rate: a straight line up over `warmup` steps, then 1; with `warmup` 0, always 1."""
+    return min(1.0, (step + 1) / warmup) if warmup else 1.0
+
+
 def fit(
     model: nn.Module,
     batches,
     *,
     epochs: int,
-    lr: float,
+    lr: float | None = None,
     validation=None,
+    optimizer: Callable[[list[dict]], torch.optim.Optimizer] | None = None,
+    device: str | torch.device | None = None,
     weight_decay: float = 0.0,
     momentum: float = 0.9,
     warmup_epochs: float = 0.0,
@@ -40,34 +47,40 @@ def fit(
     log: Callable[[str], None] | None = None,
     seed: int = 0,
 ) -> History:
-    """Train `model` in place by SGD with Nesterov momentum; returns the History and leaves the model in eval mode.
+    """Train `model` in place, by SGD with Nesterov momentum unless `optimizer` says otherwise; returns the History.
 
-    batches, validation  yield (inputs, labels [B]); `len` counts batches
-    lr, schedule         the learning rate of a step is lr · schedule(step, steps, warm-up steps)
+    batches, validation  yield (inputs [B,…], labels int64 [B]); `len` counts batches
+    lr                   SGD's learning rate; not with `optimizer`, which brings its own
+    optimizer            makes an optimizer from two parameter groups, weight matrices first, the rest (biases,
+                         BatchNorm) second: `lambda groups: torch.optim.Adam(groups, lr=1e-3)`. Each group has its
+                         "weight_decay" from the argument of that name, which overrules the optimizer's own default
+    device               "cpu", "cuda", …: model and batches are moved there; without it, batches follow the model
+    schedule             of (step, steps, warm-up steps): the factor on each group's own learning rate, as
+                         `cosine_with_warmup` or `constant_with_warmup`
     warmup_epochs        fractions allowed
     weight_decay         acts on weight matrices only, not on biases and BatchNorm
-    ema_decay            above 0: a running average of all weights with that decay a step is evaluated and kept
+    ema_decay            above 0: a running average of all weights with that decay a step is evaluated and kept, as
+                         torch.optim.swa_utils.AveragedModel does; in step s the decay is at most (1 + s) / (10 + s)
     clip_grad_norm       above 0: longest gradient (norm over all weights) that a step may take
     keep_best            leave the weights of `History.best_epoch` in the model, not the last ones
     checkpoint           file: saved after every epoch; a run that was interrupted goes on from it to the same bits
     log                  gets a line of progress every few seconds
+
+    The History's loss is the mean over *images*: a small last batch counts by its size (the mean of the batches'
+    means would be lesson 08's mistake 5). The model is left in eval mode, on `device`.
     Raises ValueError for data that cannot be learned from (no batches, a class without images, labels out of range,
     images that do not fit the network or are of two sizes), FloatingPointError when the loss is not finite.
     """
-    lr, weight_decay = float(lr), float(weight_decay)  # a NumPy number would not come back from a checkpoint
     weights = [p for p in model.parameters() if p.requires_grad]
-    _check_run(weights, batches, validation, epochs, lr, clip_grad_norm, keep_best)
-    groups = [
-        {"params": [p for p in weights if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
+    _check_run(weights, batches, validation, epochs, clip_grad_norm, keep_best)
+    device = device_of(model) if device is None else find_device(device)
+    model.to(device)
+    optimizer = _optimizer(optimizer, weights, lr, momentum, float(weight_decay))
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
     averaged = copy.deepcopy(model) if ema_decay else model
     best = copy.deepcopy(model) if keep_best else None
     settings = {
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "momentum": momentum,
+        **_described(optimizer),
         "warmup_epochs": warmup_epochs,
         "label_smoothing": label_smoothing,
         "ema_decay": ema_decay,
@@ -86,30 +99,31 @@ def fit(
     say = _progress(log, start * len(batches), steps)
     for epoch in range(start, epochs):
         model.train()
-        started, total = time.monotonic(), 0.0
+        started, total, seen = time.monotonic(), 0.0, 0
         if hasattr(batches, "epoch"):
             batches.epoch = epoch
         for index, (inputs, labels) in enumerate(batches):
             where, step = f"batch {index + 1} of epoch {epoch + 1}", epoch * len(batches) + index
             factor = schedule(step, steps, round(warmup_epochs * len(batches)))
-            for group in optimizer.param_groups:
-                group["lr"] = lr * factor
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            inputs, labels = inputs.to(device), labels.to(device)
             logits = _logits(model, inputs, labels, where)
             if step == 0:
                 _check_classes(batches, logits.shape[1])
             loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-            _check_loss(loss, inputs, where, lr * factor)
+            _check_loss(loss, inputs, where, rates[0] * factor)
             optimizer.zero_grad()
             loss.backward()
             if clip_grad_norm:
                 nn.utils.clip_grad_norm_(weights, clip_grad_norm)
             optimizer.step()
-            total += loss.item()
+            total, seen = total + loss.item() * len(labels), seen + len(labels)
             if ema_decay:
                 _average(averaged, model, min(ema_decay, (1 + step) / (10 + step)))
             say(step, f"epoch {epoch + 1}/{epochs} {(index + 1) / len(batches):4.0%} loss {loss.item():.3f}")
-        history.lr.append(lr * factor)
-        history.loss.append(total / len(batches))
+        history.lr.append(rates[0] * factor)
+        history.loss.append(total / seen)
         if validation is not None:
             logits, labels = predict_with_labels(averaged, validation)
             history.validation_loss.append(F.cross_entropy(logits, labels).item())
@@ -127,6 +141,56 @@ def fit(
         model.load_state_dict((best if keep_best else averaged).state_dict())
     model.eval()
     return history
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """The device called `name` ("cpu", "cuda", "cuda:1", "mps"); ValueError where this machine has no such device."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # a name alone proves nothing
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        raise ValueError(f"there is no device {name!s} here: this machine has cpu{f' and {found}' if found else ''}"
+                         ) from error  # fmt: skip
+    return device
+
+
+def _optimizer(make, weights: list[nn.Parameter], lr, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or what `make` makes of the same two parameter groups."""
+    groups = [
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if make is None:
+        if lr is None or not 0 < float(lr) < math.inf:
+            raise ValueError(f"lr is a learning rate above 0, not {lr!r}; without lr, give an optimizer")
+        # float: a NumPy number would not come back from a checkpoint
+        return torch.optim.SGD(groups, lr=float(lr), momentum=momentum, nesterov=momentum > 0)
+    for name, given in (("lr", lr is not None), ("momentum", momentum != 0.9)):
+        if given:
+            raise ValueError(f"{name} and optimizer were both given: the optimizer has its own, set {name} in it")
+    made = make(groups) if callable(make) else make
+    if not callable(make) or not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(
+            "optimizer is a function from parameter groups to an optimizer, as lambda groups: "
+            f"torch.optim.Adam(groups, lr=1e-3); {'it gave' if callable(make) else 'not'} a {type(made).__name__}"
+        )
+    holds = {id(p) for group in made.param_groups for p in group["params"]}
+    if holds != {id(p) for p in weights}:
+        raise ValueError(
+            f"the optimizer holds {len(holds)} tensors that are not the {len(weights)} the model trains: give it the "
+            "groups it gets, and freeze what should stay with requires_grad_(False)"
+        )
+    return made
+
+
+def _described(optimizer: torch.optim.Optimizer) -> dict[str, str]:
+    """Kind and settings of an optimizer in words, for a checkpoint: {"optimizer": "SGD", "lr": "0.1", …}."""
+    words = {"optimizer": type(optimizer).__name__}
+    for name in sorted(optimizer.param_groups[0].keys() - {"params"}):
+        values = [str(group.get(name)) for group in optimizer.param_groups]
+        words[name] = values[0] if len(set(values)) == 1 else " / ".join(values)
+    return words
 
 
 def _progress(log, done: int, steps: int) -> Callable[[int, str], None]:
@@ -152,10 +216,10 @@ def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
 # ---------------------------------------------------------------------------------------------- what can be wrong
 
 
-def _check_run(weights, batches, validation, epochs, lr, clip_grad_norm, keep_best) -> None:
+def _check_run(weights, batches, validation, epochs, clip_grad_norm, keep_best) -> None:
     """What can be known before the first step."""
-    if epochs < 1 or not lr > 0:
-        raise ValueError(f"epochs must be at least 1 and lr above 0, not {epochs!r} and {lr!r}")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"epochs is a number from 1 on, not {epochs!r}")
     if not clip_grad_norm >= 0:
         raise ValueError(f"clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be {clip_grad_norm!r}")
     if not weights:
