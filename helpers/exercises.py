@@ -1,9 +1,21 @@
 """Is my answer right, and if not, what did I misunderstand?
 
-A lesson's exercises stand in the `exercises.py` of its room, helpers/lessons/, as
+A lesson's exercises stand in the `exercises.py` of its room, helpers/lessons/; those with an answer to type as
 
-    EXERCISES = {"3.2": Exercise(288, "each of the 32 channels has its own 3 × 3 kernel",
-                                 {"That is one kernel for all channels together.": 9})}
+    EXERCISES = {"3.2": Exercise(0.0478, "1/N + 1/K², and the channels in have cancelled", unit="share", digits=3,
+                                 misconceptions={"Upside down: the fraction that is left is asked.": 20.9})}
+
+and those with a function or a class to write as (`from helpers.code_exercises import Case, CodeExercise, draw, fill`)
+
+    def softmax(scores): return torch.softmax(scores, -1)                                      # a right one
+    CASES = (Case("for three scores", draw(3)), Case("for large scores", 1000 * draw(3)))      # words, then the inputs
+    EXERCISES["1.6"] = CodeExercise("softmax", CASES, softmax, "the probabilities sum to 1 for scores of any size",
+                                    {"You divided the scores themselves.": lambda scores: scores / scores.sum()})
+    # a class: Case("with stride 2", draw(1, 8, 6, 6), use=lambda Block, x: fill(Block(8, 16, 2)).eval()(x))
+    # many right results: Case("for an image", image, holds=lambda crop: None if fits(crop) else "is no part of it")
+
+`python -m pytest tests/core/test_exercises.py` tries each: the reference is right, an empty body is "not answered yet",
+and each wrong implementation is met with its own words.
 """
 
 import math
@@ -32,13 +44,15 @@ class Exercise:
     tolerance: float = 0.0
     choices: tuple = ()
     hint: str = ""
+    unit: str = ""
+    digits: int | None = None
 
     def __post_init__(self):
         if not isinstance(self.answer, (bool, int, float, str, tuple, frozenset)):
             kind = type(self.answer).__name__
             raise TypeError(f"an answer is an int, float, bool, str, tuple or frozenset, not {kind}")
         numbers = self.answer if isinstance(self.answer, tuple) else (self.answer,)
-        if any(type(number) is float for number in numbers) and not self.tolerance > 0:
+        if any(type(number) is float for number in numbers) and not (self.tolerance > 0 or self.digits):
             raise ValueError(f"the answer {self.answer} needs a tolerance above 0: nobody hits a float exactly")
 
     @property
@@ -87,7 +101,7 @@ class Exercise:
 def check(number: str, answer) -> None:
     """Print whether `answer` to exercise `number` ("3.2", "A.1") is right, and if not, what may have gone wrong."""
     right, words = exercise(number).judge(answer)
-    mark = "✓" if right else "·" if answer is None else "✗"
+    mark = "✓" if right else "·" if words.startswith("Not answered yet") else "✗"
     print(textwrap.fill(f"{mark} {number}  {words}", 112, subsequent_indent="  "))
 
 
@@ -102,6 +116,13 @@ def exercise(number: str) -> Exercise:
     if number not in exercises:
         raise ValueError(f"there is no exercise {number!r}; this lesson has {', '.join(exercises)}")
     return exercises[number]
+
+
+def every_exercise() -> dict:
+    """All exercises of all rooms by their numbers, those of the lessons first."""
+    rooms = sorted(path.parent.name for path in LESSONS.glob("*/exercises.py"))
+    rooms = sorted(rooms, key=lambda room: room.startswith("appendix"))
+    return {n: one for room in rooms for n, one in import_module(f"helpers.lessons.{room}.exercises").EXERCISES.items()}
 
 
 class _Unsuitable(Exception):

@@ -1,0 +1,399 @@
+"""Is the function or class that I wrote right, and if not, what did I get wrong?
+
+`helpers.exercises` says how such an exercise is declared. The learner's code is called on copies of inputs that the
+page does not show, with random numbers that start from the same seed each time, and compared with a reference.
+
+What cannot be caught: a loop inside C (`sum(iter(int, 1))`, a huge matrix product) is not interrupted, since Python
+looks at its clock between its own steps only; and `os._exit`, or IPython's own `exit()`, ends the kernel.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import dis
+import inspect
+import io
+import linecache
+import math
+import numbers
+import random
+import signal
+import sys
+import sysconfig
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+UNANSWERED = "Not answered yet: write the body of {} and run the cell again."
+NOT_THE_LEARNERS = (str(Path(__file__).parent), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
+IDLE, CONSTANT = {"RESUME", "NOP", "POP_TOP", "RETURN_VALUE"}, {"LOAD_CONST", "RETURN_CONST"}
+
+
+class Case:
+    """One input that the exercise does not show. `words` say what kind it is: "for two images with stride 2".
+
+    What the learner wrote is called with copies of `inputs` and `options`; `use(written, *inputs, **options)` calls it
+    in another way (makes an object of a class and runs it; calls a function twenty times). The result is compared with
+    the reference's, or, where many results are right, `holds(result)` returns None or a sentence that says what is
+    wrong ("the crop is not a part of the image").
+    """
+
+    def __init__(self, words: str, *inputs, use: Callable | None = None, holds: Callable | None = None, **options):
+        self.words, self.inputs, self.options, self.use, self.holds = words, inputs, options, use, holds
+
+
+@dataclasses.dataclass(frozen=True)
+class CodeExercise:
+    """A function or class to write, called `name` on the page.
+
+    `reference`: a right one, whose parameters are those that the learner's must take. `mistakes`: {what to say: a wrong
+    one}; the first that gives what the learner's gives in *all* cases is named. Numbers may differ by `tolerance`,
+    times the number where it is above 1; tensors must agree in kind (bool, whole, floating), and in dtype with
+    `exact_dtype`. `seconds` is the limit of one case. Inputs may not be changed in place unless `in_place`.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    reference: Callable
+    why: str
+    mistakes: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
+    tolerance: float = 1e-4
+    exact_dtype: bool = False
+    in_place: bool = False
+    seconds: float = 5
+    hint: str = ""
+
+    def judge(self, written) -> tuple[bool, str]:
+        """(is it right, what to tell the reader). Random states, printed output and warnings stay as they were."""
+        if written is None or written is ...:
+            return False, UNANSWERED.format(self.name)
+        problem = self._unsuitable(written)
+        if problem:
+            return False, problem
+        if _is_stub(written, self.reference):
+            return False, UNANSWERED.format(self.name)
+        with _random_states_kept():
+            right, words, printed = self._compare(written)
+        if printed and not right:
+            words += f" It printed: {printed[:200]}"
+        return right, words
+
+    def _compare(self, written) -> tuple[bool, str, str]:
+        got = []
+        for case in self.cases:
+            got.append(_run(case, written, self.seconds))
+            if isinstance(got[-1].error, _TooLong):
+                return (
+                    False,
+                    f"Not yet: {case.words} it was stopped after {self.seconds:g} seconds. Does a loop end?",
+                    "",
+                )
+        printed = next((outcome.printed for outcome in got if outcome.printed), "")
+        if all(outcome.is_nothing() for outcome in got):
+            return False, UNANSWERED.format(self.name), printed
+        wanted = [_run(case, self.reference, math.inf) for case in self.cases]
+        wrong = [self._differs(*three) for three in zip(self.cases, got, wanted, strict=True)]
+        if any(wrong):
+            for words, mistake in self.mistakes.items():
+                if all(
+                    self._same(case, outcome, _run(case, mistake, self.seconds))
+                    for case, outcome in zip(self.cases, got, strict=True)
+                ):
+                    return False, f"Not yet. {words}", printed
+        changed = next((case.words for case, outcome in zip(self.cases, got, strict=True) if outcome.changed), "")
+        if changed and not self.in_place:
+            what = "and gives a wrong result" if any(wrong) else "although its result is right"
+            return (
+                False,
+                f"Not yet: your {self.name} changed its input ({changed}), {what}. Work on a new one.",
+                printed,
+            )
+        if any(wrong):
+            index = next(index for index, words in enumerate(wrong) if words)
+            return False, f"Not yet: {self.cases[index].words} {wrong[index]}. {self.hint}".rstrip(), printed
+        return True, f"Right: {self.why}", printed
+
+    def _differs(self, case: Case, got: "_Outcome", wanted: "_Outcome") -> str | None:
+        """How an outcome differs from the right one, in words; None where it does not."""
+        if got.error is not None:
+            return got.trouble()
+        if case.holds:
+            return got.verdict
+        words = difference(got.result, wanted.result, self.tolerance, self.exact_dtype)
+        return words and f"it gives {words}"
+
+    def _same(self, case: Case, one: "_Outcome", other: "_Outcome") -> bool:
+        if one.error is not None or other.error is not None:
+            return type(one.error) is type(other.error)
+        if case.holds:
+            return one.verdict == other.verdict
+        return difference(one.result, other.result, self.tolerance, self.exact_dtype) is None
+
+    def _unsuitable(self, written) -> str | None:
+        kind = "class" if inspect.isclass(self.reference) else "function"
+        if not callable(written) or (kind == "class") != inspect.isclass(written):
+            what = "a class" if inspect.isclass(written) else f"this is {type(written).__name__}"
+            what = "this is a function" if inspect.isroutine(written) else what
+            return f"The {kind} itself is meant here, check(…, {self.name}) without parentheses after its name; {what}."
+        try:
+            meant, taken = inspect.signature(self.reference), inspect.signature(written)
+        except ValueError:  # some built-in functions do not tell
+            return None
+        plain = [p for p in meant.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        named = [p.name for p in meant.parameters.values() if p.kind == p.KEYWORD_ONLY]
+        try:
+            taken.bind(*plain, **dict.fromkeys(named))
+        except TypeError:
+            names = [p.name for p in plain] + named
+            count = f"{len(names)} argument" + "s" * (len(names) != 1)
+            has = ", ".join(taken.parameters) or "none"
+            return f"{self.name} must take {count}: {', '.join(names) or 'none'}. Yours takes {has}."
+        return None
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Standard normal numbers, float32, that leave the random state alone: inputs for cases."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def fill(module: nn.Module) -> nn.Module:
+    """The same module with parameters that depend on their shapes alone, so that two ways to write it can be compared.
+
+    Vectors (biases, BatchNorm's) get values between 0.5 and 1.5; all else is normal, scaled by the inputs it sums.
+    """
+    with torch.no_grad():
+        for parameter in module.parameters():
+            values = draw(*parameter.shape, seed=parameter.numel())
+            inputs = parameter[0].numel() if parameter.dim() > 1 else 0
+            parameter.copy_(values / inputs**0.5 if inputs else 0.5 + torch.sigmoid(values))
+    return module
+
+
+def difference(got, wanted, tolerance: float = 0.0, exact_dtype: bool = False) -> str | None:
+    """How `got` differs from `wanted`, in words that do not give `wanted` away; None where they agree.
+
+    Tensors, arrays, numbers, text, modules (by their states), dataclasses, and lists, tuples and mappings of these.
+    """
+    if _is_number(wanted):
+        return _number_differs(got, wanted, tolerance)
+    if isinstance(wanted, (torch.Tensor, np.ndarray)):
+        return _array_differs(got, wanted, tolerance, exact_dtype)
+    if isinstance(wanted, nn.Module) and isinstance(got, nn.Module):
+        return difference(list(got.state_dict().values()), list(wanted.state_dict().values()), tolerance, exact_dtype)
+    if isinstance(wanted, Mapping):
+        if not isinstance(got, Mapping):
+            return _instead(got, wanted)
+        if set(got) != set(wanted):
+            return f"{len(got)} keys that are not those asked for"
+        return _first(((f"{key!r}", got[key], wanted[key]) for key in wanted), tolerance, exact_dtype)
+    if isinstance(wanted, (list, tuple)):
+        if isinstance(got, (torch.Tensor, np.ndarray)):
+            got = got.tolist()
+        if not isinstance(got, (list, tuple)):
+            return _instead(got, wanted)
+        if len(got) != len(wanted):
+            return f"{len(got)} elements instead of {len(wanted)}"
+        return _first(
+            ((f"element {i}", *pair) for i, pair in enumerate(zip(got, wanted, strict=True))), tolerance, exact_dtype
+        )
+    if type(got) is not type(wanted):
+        return _instead(got, wanted)
+    if isinstance(wanted, (str, bytes, set, frozenset)):
+        return None if got == wanted else f"{_short(got)}, which is not it"
+    return difference(vars(got), vars(wanted), tolerance, exact_dtype) if hasattr(wanted, "__dict__") else None
+
+
+def _first(parts, tolerance, exact_dtype) -> str | None:
+    for name, got, wanted in parts:
+        words = difference(got, wanted, tolerance, exact_dtype)
+        if words:
+            return f"{words} (in {name})" if "(in " not in words else words
+    return None
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (bool, numbers.Number, np.generic)) or getattr(value, "shape", None) == ()
+
+
+def _number_differs(got, wanted, tolerance) -> str | None:
+    if not _is_number(got):
+        return _instead(got, wanted)
+    got, wanted = (value.item() if hasattr(value, "item") else value for value in (got, wanted))
+    if isinstance(wanted, bool) != isinstance(got, bool):
+        return _instead(got, wanted)
+    if isinstance(wanted, bool):
+        return None if got == wanted else f"{got}, which is not it"
+    if got == wanted or abs(got - wanted) <= tolerance * max(1, abs(wanted)) or (got != got and wanted != wanted):
+        return None
+    size = "not a number" if got != got else "too large" if got > wanted else "too small"
+    return f"{_short(got)}, which is {size}"
+
+
+def _array_differs(got, wanted, tolerance, exact_dtype) -> str | None:
+    if type(got).__name__ == "Parameter":
+        got = got.data
+    if not isinstance(got, type(wanted)) and not isinstance(wanted, type(got)):
+        return _instead(got, wanted)
+    if list(got.shape) != list(wanted.shape):
+        return f"shape {list(got.shape)} instead of {list(wanted.shape)}"
+    got, wanted = (torch.as_tensor(value).detach() for value in (got, wanted))
+    kinds = [_kind(value) for value in (got, wanted)]
+    if kinds[0] != kinds[1] or (exact_dtype and got.dtype != wanted.dtype):
+        return f"{got.dtype} values instead of {wanted.dtype}".replace("torch.", "")
+    got, wanted = got.double(), wanted.double()
+    close = (got - wanted).abs() <= tolerance * wanted.abs().clamp(min=1)
+    close |= (got == wanted) | (got.isnan() & wanted.isnan())
+    if close.all():
+        return None
+    strange = got.isnan() & ~wanted.isnan()
+    if strange.any():
+        return f"nan (not a number) in {int(strange.sum())} of {got.numel()} values"
+    largest = (got - wanted)[~close].abs().max().item()
+    return f"other values in {int((~close).sum())} of {got.numel()} places; the largest difference is {largest:.2g}"
+
+
+def _kind(tensor) -> str:
+    if tensor.dtype == torch.bool:
+        return "bool"
+    return "floating" if tensor.is_floating_point() else "complex" if tensor.is_complex() else "whole"
+
+
+def _instead(got, wanted) -> str:
+    what = "nothing (None: is there a return?)" if got is None else f"a value of type {type(got).__name__}"
+    return f"{what} instead of one of type {type(wanted).__name__}"
+
+
+def _short(value) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+@dataclasses.dataclass
+class _Outcome:
+    """What came of one case: a result, or an error with the place where it arose."""
+
+    result: object = None
+    verdict: str | None = None
+    error: BaseException | None = None
+    changed: bool = False
+    printed: str = ""
+
+    def is_nothing(self) -> bool:
+        if self.error is not None:
+            return isinstance(self.error, NotImplementedError)
+        return self.result is None or self.result is ...
+
+    def trouble(self) -> str:
+        """The error in a sentence, with the learner's line."""
+        if isinstance(self.error, RecursionError):
+            what = "it calls itself without end"
+        elif isinstance(self.error, SystemExit):
+            what = "it asks Python to end (sys.exit); return a value instead"
+        else:
+            message = " ".join(str(self.error).split())
+            message = message if len(message) <= 120 else message[:117] + "…"
+            what = f"it stops with {type(self.error).__name__}" + (f" ({message})" if message else "")
+        place, trace = "", self.error.__traceback__
+        while trace:
+            name = trace.tb_frame.f_code.co_filename
+            if not name.startswith(NOT_THE_LEARNERS):
+                line = linecache.getline(name, trace.tb_lineno).strip()
+                place = f", in line {trace.tb_lineno}" + (f": `{line}`" if line else "")
+            trace = trace.tb_next
+        return what + place
+
+
+def _run(case: Case, written, seconds: float) -> _Outcome:
+    """Call what was written on copies of a case's inputs; whatever happens, an outcome comes back (Ctrl-C excepted)."""
+    inputs, options = copy.deepcopy((case.inputs, case.options))
+    use = case.use or (lambda function, *inputs, **options: function(*inputs, **options))
+    outcome, printed = _Outcome(), io.StringIO()
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with torch.enable_grad(), _Limit(seconds):
+                outcome.result = use(written, *inputs, **options)
+            outcome.verdict = case.holds(outcome.result) if case.holds else None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # also SystemExit
+            outcome.error = problem
+    outcome.printed = " ".join(printed.getvalue().split())
+    outcome.changed = difference((inputs, options), (case.inputs, case.options)) is not None
+    return outcome
+
+
+class _TooLong(BaseException):
+    """Not an Exception, so that the learner's `except Exception` lets it pass."""
+
+
+class _Limit:
+    """Interrupts Python code after some seconds: by a timer on the main thread, else by looking at every line.
+
+    The timer goes on ringing, for loops that swallow every exception; it never interrupts this file's own lines.
+    """
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.timer = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+
+    def __enter__(self):
+        self.deadline = time.monotonic() + self.seconds
+        if self.seconds == math.inf:
+            return
+        if self.timer:
+            self.old = signal.signal(signal.SIGALRM, lambda _, frame: self.ring(frame))
+            self.left = signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.05)
+        else:
+            self.old = sys.gettrace()
+            sys.settrace(self.trace)
+
+    def __exit__(self, *_):
+        if self.seconds == math.inf:
+            return
+        if self.timer:
+            signal.setitimer(signal.ITIMER_REAL, *self.left)
+            signal.signal(signal.SIGALRM, self.old)
+        else:
+            sys.settrace(self.old)
+
+    def ring(self, frame):
+        if frame.f_code.co_filename != __file__:
+            raise _TooLong
+
+    def trace(self, frame, *_):
+        if time.monotonic() > self.deadline:
+            self.ring(frame)
+        return self.trace
+
+
+@contextlib.contextmanager
+def _random_states_kept():
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        for put_back, state in zip((random.setstate, np.random.set_state, torch.set_rng_state), states, strict=True):
+            put_back(state)
+
+
+def _is_stub(written, reference) -> bool:
+    """Whether a function's body, or that of a method the reference has, is only `...`, `pass` or a docstring."""
+    if inspect.isclass(written):
+        pairs = [(part, getattr(reference, name, None)) for name, part in vars(written).items()]
+        pairs = [(part, wanted) for part, wanted in pairs if inspect.isfunction(part) and inspect.isfunction(wanted)]
+        return not pairs or any(_is_stub(*pair) and not _is_stub(pair[1], None) for pair in pairs)
+    code = getattr(written, "__code__", None)
+    steps = list(dis.get_instructions(code)) if code else []
+    # Such a body does nothing but put a constant (None, ..., the docstring) somewhere.
+    return bool(steps) and all(
+        step.opname in IDLE or (step.opname in CONSTANT and step.argval in (None, ..., written.__doc__))
+        for step in steps
+    )
