@@ -6,10 +6,11 @@ Import this before torch: it settles how PyTorch's threads wait, and that can on
 import platform
 from pathlib import Path
 
-from helpers import threads
+from helpers import claims, threads
 from helpers.claims import claim
 
 threads.settle()
+claims.shift_seeds(claims.asked_shift())  # by nothing, unless HELPERS_SEED asks for it
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
