@@ -19,23 +19,63 @@ and each wrong implementation is met with its own words.
 """
 
 import math
+import numbers
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 LESSONS = Path(__file__).parent / "lessons"
 NUMBER, WHOLE = "a number", "one whole number"
+
+
+class Reading(NamedTuple):
+    """Another unit in which people give a number: `ratio` times the number asked. Taken as right, or only named."""
+
+    ratio: float
+    name: str
+    taken: bool = True
+
+
+# By the first word of an exercise's unit; "" is a count, for whole numbers that have no such unit.
+READINGS = {
+    "share": [Reading(100, "per cent")],
+    "%": [Reading(0.01, "parts of 1 (per cent are asked)", False)],
+    "points": [Reading(0.01, "parts of 1 (percentage points are asked)", False)],
+    "MB": [
+        Reading(1e6, "bytes"),
+        Reading(1e3, "kB"),
+        Reading(1e-3, "GB"),
+        Reading(1e6 / 2**20, "MiB, units of 2²⁰ bytes (a MB is 10⁶ bytes)", False),
+        Reading(8, "megabits (a byte is eight bits)", False),
+    ],
+    "M": [Reading(1e6, "ones"), Reading(1e-3, "thousand millions")],
+    "": [Reading(1e-3, "thousands"), Reading(1e-6, "millions"), Reading(1e-9, "thousand millions")],
+    "s": [Reading(1e3, "milliseconds"), Reading(1e6, "microseconds")],
+    "ms": [Reading(1e-3, "seconds"), Reading(1e3, "microseconds")],
+}
+FLOPS = Reading(2, "FLOPs (one MAC is two of them)", False)
 
 
 @dataclass(frozen=True)
 class Exercise:
     """A right answer, why it is right, and what known misunderstandings give instead: {what to say: value}.
 
-    The type of `answer` says what is asked: int (a whole number), float (within ±`tolerance`), bool, str (a choice;
-    capitals and spaces do not matter), tuple (numbers in this order, each within ±`tolerance`) or frozenset (choices in
-    any order). `choices` adds to the options of answer and misconceptions. `hint` follows any other wrong answer.
+    The type of `answer` says what is asked: int (a whole number), float, bool, str (a choice), tuple (numbers in this
+    order) or frozenset (choices in any order; one of them may be given without braces).
+
+    Numbers are right within ±`tolerance`, and within what rounding to `digits` significant digits changes. `unit` is
+    what the question asks for: "share" (a probability too), "%", "points" (of a hundred), "MB", "s", "ms", "M MACs",
+    "MACs", or any other word. By it other units are heard: per cent for a share, bytes for MB, millions for a count of
+    10,000 or more are taken; FLOPs for MACs and MiB for MB are named. Misconceptions match within half a per cent.
+
+    Of choices, capitals, spaces, hyphens and what the pattern `ignored` matches do not count, and 0.50 is 0.5. `also`
+    are other ways to write the answer; `choices` adds to the options of answer and misconceptions. `hint` follows any
+    other wrong answer.
     """
 
     answer: object
@@ -46,56 +86,149 @@ class Exercise:
     hint: str = ""
     unit: str = ""
     digits: int | None = None
+    also: tuple[str, ...] = ()
+    ignored: str = ""
 
     def __post_init__(self):
         if not isinstance(self.answer, (bool, int, float, str, tuple, frozenset)):
             kind = type(self.answer).__name__
             raise TypeError(f"an answer is an int, float, bool, str, tuple or frozenset, not {kind}")
-        numbers = self.answer if isinstance(self.answer, tuple) else (self.answer,)
-        if any(type(number) is float for number in numbers) and not (self.tolerance > 0 or self.digits):
-            raise ValueError(f"the answer {self.answer} needs a tolerance above 0: nobody hits a float exactly")
+        if any(type(number) is float for number in self._wanted(self.answer)) and not (
+            self.tolerance > 0 or (self.digits or 0) > 0
+        ):
+            raise ValueError(
+                f"the answer {self.answer} needs a tolerance above 0 or digits: nobody hits a float exactly"
+            )
+        for words, wrong in self.misconceptions.items():
+            if self.judge(wrong)[0]:
+                raise ValueError(
+                    f"{wrong} is a right answer, within tolerance or in another unit; it cannot be: {words}"
+                )
 
     @property
     def options(self) -> list:
-        """What can be chosen from, in an order that gives nothing away."""
+        """What can be chosen from."""
         values = [self.answer, *self.misconceptions.values()]
         parts = [part for value in values for part in (value if isinstance(value, frozenset) else (value,))]
-        return sorted({_plain(part): part for part in (*parts, *self.choices)}.values(), key=str)
+        return list({self._plain(part): part for part in (*parts, *self.choices)}.values())
 
     def judge(self, answer) -> tuple[bool, str]:
         """(is it right, what to tell the reader)."""
-        if answer is None:
+        if answer is None or answer is ...:
             return False, "Not answered yet: put your answer in place of None and run the cell again."
         try:
             value = _read(self, answer)
         except _Unsuitable as problem:
             return False, str(problem)
-        if self.same(value, self.answer):
+        if isinstance(self.answer, (bool, str, frozenset)):
+            return self._judge_choice(value)
+        return self._judge_numbers(value if isinstance(value, tuple) else (value,))
+
+    def _judge_choice(self, value) -> tuple[bool, str]:
+        if value == self.answer:
             return True, f"Right: {self.why}"
         for words, wrong in self.misconceptions.items():
-            if self.same(value, wrong):
+            if value == wrong:
                 return False, f"Not yet. {words}"
-        if isinstance(self.answer, tuple):
-            right = sum(map(self._near, value, self.answer))
-            what = f"{right} of the {len(value)} numbers {'is' if right == 1 else 'are'} right"
-        elif isinstance(self.answer, (bool, str, frozenset)):
-            what = f"{_show(value)} is not it"
-        else:
-            what = f"{_show(value)} is too {'large' if value > self.answer else 'small'}"
+        what = f"{_show(value)} is not it"
+        if isinstance(value, frozenset):
+            if not value:
+                what = "that is none of them; at least one is meant"
+            elif value < self.answer:
+                what = f"{_show(value)} is right as far as it goes, and something is missing"
+            elif value > self.answer:
+                what = f"in {_show(value)} is all that belongs there, and something that does not"
         return False, f"Not yet: {what}. {self.hint}".rstrip()
 
-    def same(self, a, b) -> bool:
-        """Whether two suitable values count as equal."""
-        if isinstance(self.answer, tuple):
-            return len(a) == len(b) and all(map(self._near, a, b))
-        if isinstance(self.answer, frozenset):
-            return {_plain(part) for part in a} == {_plain(part) for part in b}
-        if isinstance(self.answer, (bool, str)):
-            return _plain(a) == _plain(b)
-        return self._near(a, b)
+    def _judge_numbers(self, values: tuple) -> tuple[bool, str]:
+        wanted = self._wanted(self.answer)
+        if self._right(values):
+            return True, f"Right: {self.why}"
+        misconceptions = {words: self._wanted(wrong) for words, wrong in self.misconceptions.items()}
+        told = [words for words, wrong in misconceptions.items() if _equal(values, wrong)]
+        if told:
+            return False, f"Not yet. {told[0]}"
+        readings = [(reading, tuple(value / reading.ratio for value in values)) for reading in self._readings()]
+        for reading, read in readings:
+            # Per cent can be told from a share only where it is above 1.
+            if reading.taken and self._right(read) and (reading.name != "per cent" or max(map(abs, values)) > 1):
+                return True, f"Right, in {reading.name}: {self.why}"
+        if all(map(self._is_rounded, values, wanted)):
+            more = f"{self.digits} significant digits are asked" if self.digits else "please give more digits"
+            more = "the exact number is asked" if isinstance(self.answer, int) and not self.digits else more
+            return False, f"Not yet: that is rounded too far to tell right from wrong; {more}."
+        told = [words for words, wrong in misconceptions.items() if all(map(_as_typed, values, wrong))]
+        if not told:
+            near = {words: _distance(values, wrong) for words, wrong in misconceptions.items()}
+            limit = min(0.005, _distance(values, wanted))
+            told = sorted((words for words in near if near[words] <= limit), key=near.get)[:1]
+        if told:
+            return False, f"Not yet. {' Or: '.join(told[:2])}"
+        for reading, read in readings:
+            if self._right(read) or all(map(self._is_rounded, read, wanted)):
+                rounded = "" if self._right(read) else ", rounded too far"
+                return False, f"Not yet, but near: that is in {reading.name}{rounded}; asked is {self._asked()}."
+        for reading, read in readings:
+            for words, wrong in misconceptions.items():
+                if _distance(read, wrong) <= 0.0005:
+                    return False, f"Not yet: that is in {reading.name}, and besides: {words}"
+        return False, f"Not yet: {self._what(values, wanted)}. {self.hint}".rstrip()
 
-    def _near(self, a: float, b: float) -> bool:
-        return abs(a - b) <= self.tolerance * (1 + 1e-9)
+    def _what(self, values: tuple, wanted: tuple) -> str:
+        """What is wrong with numbers that no known mistake gives."""
+        (value, *others), (right, *_) = values, wanted
+        if others:
+            count = sum(map(self._near, values, wanted))
+            if self._right(values[::-1]):
+                return "those are the right numbers in another order"
+            return f"{count} of the {len(values)} numbers {'is' if count == 1 else 'are'} right"
+        if isinstance(self.answer, int) and value != int(value):
+            return f"the answer is {WHOLE} here, and {_show(value)} is none"
+        if self._near(-value, right):
+            return "the size is right, and the sign is not"
+        return f"{_show(value)} is too {'large' if value > right else 'small'}"
+
+    def _asked(self) -> str:
+        digits = f", to {self.digits} significant digits" if self.digits else ""
+        kind = "the whole number" if isinstance(self.answer, int) else "a number"
+        return f"{f'a number in {self.unit}' if self.unit else kind}{digits}"
+
+    def _readings(self) -> list[Reading]:
+        """Other units that may be meant; none for 0, which is 0 in all of them."""
+        wanted, kind = self._wanted(self.answer), self.unit.split()[:1]
+        readings = READINGS.get(kind[0] if kind else "", [])
+        if isinstance(self.answer, int) and not (kind and kind[0] in READINGS):
+            readings = READINGS[""] if self.answer >= 10_000 else []
+        elif not kind:
+            readings = []
+        readings = readings + [FLOPS] * ("MACs" in self.unit)
+        return readings if all(wanted) else []
+
+    def _wanted(self, value) -> tuple:
+        return value if isinstance(value, tuple) else (value,)
+
+    def _right(self, values: tuple) -> bool:
+        return all(map(self._near, values, self._wanted(self.answer)))
+
+    def _near(self, value: float, wanted: float) -> bool:
+        half = 0.5 * 10.0 ** (_place(wanted) - self.digits + 1) if self.digits and wanted else 0
+        # Sums and quotients of floats are off by their last bits.
+        return abs(value - wanted) <= max(self.tolerance, half) * (1 + 1e-9) + 1e-12 * abs(wanted)
+
+    def _is_rounded(self, value: float, wanted: float) -> bool:
+        """Whether `value` is `wanted`, rounded to fewer digits than are asked (of whole numbers 1,000 or more)."""
+        whole = isinstance(wanted, int)
+        if self._near(value, wanted) or not wanted or (whole and abs(wanted) < 1000):
+            return self._near(value, wanted)
+        return any(_equal((value,), (_round(wanted, digits),)) for digits in range(1 + whole, 7))
+
+    def _plain(self, value):
+        if not isinstance(value, str):
+            return repr(value)
+        text = re.sub(r"[-_@,]", " ", value.casefold())
+        if self.ignored:
+            text = re.sub(rf"(?<![a-z])(?:{self.ignored})(?![a-z])", " ", text)
+        return " ".join(re.sub(r"\d+(?:\.\d+)?", lambda number: f"{float(number[0]):g}", text).split())
 
 
 def check(number: str, answer) -> None:
@@ -138,7 +271,7 @@ def _read(exercise: Exercise, answer):
     if shape is not None and hasattr(answer, "tolist"):
         dimensions = 1 if isinstance(wanted, (tuple, frozenset)) else 0
         if len(shape) != dimensions:
-            meant = f"{len(wanted)} values in a row are" if dimensions else "one value is"
+            meant = "several values in a row are" if dimensions else "one value is"
             tip = ", .item() takes it out of a tensor with one element" if math.prod(shape) == 1 else ""
             raise _Unsuitable(f"This is a {type(answer).__name__} of shape {list(shape)}; {meant} meant here{tip}.")
         answer = answer.tolist()
@@ -146,53 +279,74 @@ def _read(exercise: Exercise, answer):
         name = getattr(answer, "__name__", "it")
         raise _Unsuitable(f"This is the function {name} itself; call it with parentheses, {name}(…), to get its value.")
     if isinstance(wanted, tuple):
-        answer = _several(answer, list, tuple)
+        if not isinstance(answer, (list, tuple)):
+            raise _Unsuitable(f"Several values are meant here, written as (…, …), not {_show(answer)}.")
         if len(answer) != len(wanted):
             raise _Unsuitable(f"Meant here are {len(wanted)} numbers, in a tuple; this has {len(answer)}.")
         return tuple(_number(a, w) for a, w in zip(answer, wanted, strict=True))
     if isinstance(wanted, frozenset):
-        return frozenset(_choice(part, exercise) for part in _several(answer, set, frozenset, list, tuple))
+        if isinstance(answer, dict) and not answer:  # {} is what people write for an empty set
+            answer = set()
+        several = isinstance(answer, (set, frozenset, list, tuple))
+        return frozenset(_choice(part, exercise) for part in (answer if several else [answer]))
     if isinstance(wanted, bool):
         if not isinstance(answer, bool):
             raise _Unsuitable(f"The answer is True or False here (without quotation marks), not {_show(answer)}.")
         return answer
-    return _choice(answer, exercise) if isinstance(wanted, str) else _number(answer, wanted)
+    if isinstance(wanted, str):
+        one = isinstance(answer, (set, frozenset, list, tuple)) and len(answer) == 1
+        return _choice(next(iter(answer)) if one else answer, exercise)
+    return _number(answer, wanted)
 
 
-def _several(answer, *kinds):
-    if not isinstance(answer, kinds):
-        example = "{…, …}" if set in kinds else "(…, …)"
-        raise _Unsuitable(f"Several values are meant here, written as {example}, not {_show(answer)}.")
-    return answer
-
-
-def _number(value, wanted):
+def _number(value, wanted) -> float:
     meant = WHOLE if isinstance(wanted, int) else NUMBER
     if hasattr(value, "tolist") and getattr(value, "shape", None) == ():
         value = value.tolist()
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
         kind = "text" if isinstance(value, str) else type(value).__name__
         tip = "; leave out the quotation marks and the unit" if kind == "text" else ""
         raise _Unsuitable(f"The answer is {meant} here, and this is {kind}: {_show(value)}{tip}.")
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        raise _Unsuitable(f"This is a number of {len(str(value))} digits, far too large.") from None
+    if not finite:
         raise _Unsuitable(f"This is {value}, not {meant}: somewhere a calculation divided by zero or overflowed.")
-    if isinstance(wanted, int) and value != int(value):
-        raise _Unsuitable(f"The answer is {meant} here, and {_show(value)} is none.")
-    return value
+    return value if isinstance(value, int) else float(value)
 
 
 def _choice(value, exercise: Exercise):
-    known = {_plain(option): option for option in exercise.options}
-    if isinstance(value, bool) or _plain(value) not in known:
-        options = ", ".join(repr(option) for option in exercise.options)
-        raise _Unsuitable(f"Your {_show(value)} is none of the choices. Choose from {options}.")
-    return known[_plain(value)]
+    known = {exercise._plain(option): option for option in exercise.options}
+    known |= {exercise._plain(other): exercise.answer for other in exercise.also}
+    if not isinstance(value, str) or exercise._plain(value) not in known:
+        what = "words" if isinstance(exercise.answer, frozenset) else "one of the words"
+        raise _Unsuitable(f"Your {_show(value)} is none of the choices; take {what} from the question.")
+    return known[exercise._plain(value)]
 
 
-def _plain(value):
-    if isinstance(value, str):
-        return " ".join(value.casefold().split())
-    return value if isinstance(value, (int, float)) else repr(value)
+def _place(number: float) -> int:
+    """The decimal place of a number's first digit: 2 for 614.4, −2 for 0.0215."""
+    return int(f"{number:e}".partition("e")[2])
+
+
+def _round(number: float, digits: int) -> float:
+    return float(f"{number:.{digits - 1}e}")
+
+
+def _equal(values: tuple, others: tuple) -> bool:
+    return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in zip(values, others, strict=True))
+
+
+def _as_typed(value: float, wrong: float) -> bool:
+    """Whether `value` is `wrong` rounded to as many digits as were typed, two or more."""
+    typed = len(f"{value:.12g}".partition("e")[0].replace(".", "").strip("-0"))
+    return _equal((value,), (_round(wrong, max(typed, 2)),))
+
+
+def _distance(values: tuple, others: tuple) -> float:
+    """The largest difference of two lists of numbers, relative to the second; infinite where only that is 0."""
+    return max(abs(a - b) / abs(b) if b else (0.0 if a == b else math.inf) for a, b in zip(values, others, strict=True))
 
 
 def _show(value) -> str:

@@ -1,6 +1,7 @@
 """Every function or class that a lesson asks for: a right one is accepted, each named mistake is met with its words."""
 
 import pytest
+
 from helpers.code_exercises import CodeExercise
 from helpers.exercises import every_exercise
 
