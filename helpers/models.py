@@ -15,6 +15,7 @@ import torchvision
 from torch import nn
 
 from helpers import DATA
+from helpers.efficientnet import IMAGENET_CLASSES, LITE0_LOOK, load_efficientnet_lite0
 
 WEIGHTS = DATA / "weights"
 IMAGENET = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2
@@ -59,6 +60,22 @@ def mobilenet_v2(width: float = 1.0, num_classes: int = 1000, stem_stride: int =
     return model
 
 
+def small_cnn(seed: int = 0) -> nn.Sequential:
+    """The small convolutional network of lesson 01: images float32 [B,3,32,32] → logits [B,10]; 94,762 weights.
+
+    Three times a 3×3 convolution, half the size, BatchNorm, ReLU. The same `seed` gives the same first weights.
+    `load_weights(small_cnn(), WEIGHTS / "small_cnn.safetensors")` fills in those that lesson 01 trained.
+    """
+    blocks = []
+    with torch.random.fork_rng(devices=[]):  # whoever draws numbers afterwards draws what they would have drawn anyway
+        torch.manual_seed(seed)
+        for channels_in, channels_out in ((3, 32), (32, 64), (64, 128)):
+            convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+            blocks.append(nn.Sequential(convolution, nn.MaxPool2d(2), nn.BatchNorm2d(channels_out), nn.ReLU()))
+        network = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
+    return network.to(memory_format=torch.channels_last)
+
+
 @dataclass(frozen=True)
 class Pretrained:
     """A frozen feature extractor and what its images must look like."""
@@ -69,16 +86,33 @@ class Pretrained:
     std: tuple[float, float, float]
     about: str
     features: int = 1280
+    head: nn.Module | None = None  # features [B,features] → logits [B,len(classes)], where it names what it was taught
+    classes: tuple[str, ...] = ()
+
+    @property
+    def look(self) -> dict:
+        """What `Batches` and `photo_input` need to know: `Batches(images, 100, **pretrained.look)`."""
+        return {"image_size": self.image_size, "mean": self.mean, "std": self.std}
 
 
 def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
-    """The shipped MobileNetV2 backbone (Tiny-ImageNet), or torchvision's own with `"imagenet"`, which needs a network.
+    """A frozen network that maps normalised images to 1,280 features.
 
-    The result's model has no classification head: it maps normalised images to 1,280 features.
+    "tiny-imagenet"      the MobileNetV2 that ships with the lessons: modest, 27.8 % top-1 of 200 classes
+    "efficientnet-lite0" EfficientNet-Lite0 with Google's ImageNet weights, from a package of requirements.txt; with the
+                         head and the names of its 1,000 classes
+    "imagenet"           torchvision's MobileNetV2, fetched at the first use
+
     Raises FileNotFoundError or ValueError when a file is missing or damaged, ValueError for another name, and
     ConnectionError, with what to do, when torchvision's weights cannot be fetched.
     """
-    if which == "imagenet":
+    head, classes = None, ()
+    if which == "efficientnet-lite0":
+        model = load_efficientnet_lite0()
+        size, mean, std = LITE0_LOOK.values()
+        about = "EfficientNet-Lite0, pretrained by Google on ImageNet, 1.28 million images, 1,000 classes, 224x224"
+        head, classes = model.classifier.requires_grad_(False), IMAGENET_CLASSES
+    elif which == "imagenet":
         model = mobilenet_v2()
         model.load_state_dict(_imagenet_state())
         look = IMAGENET.transforms()
@@ -90,10 +124,11 @@ def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
         size, mean, std = facts["image_size"], tuple(facts["mean"]), tuple(facts["std"])
         about = f"MobileNetV2, width 1.0, pretrained on {facts['trained_on']}"
     else:
-        raise ValueError(f'load_pretrained knows "tiny-imagenet" and "imagenet", not {which!r}')
+        raise ValueError(f'load_pretrained knows "tiny-imagenet", "efficientnet-lite0" and "imagenet", not {which!r}')
     model.classifier = nn.Identity()
     model.requires_grad_(False)
-    return Pretrained(model.eval().to(memory_format=torch.channels_last), size, mean, std, about)
+    model = model.eval().to(memory_format=torch.channels_last)
+    return Pretrained(model, size, mean, std, about, head=head, classes=classes)
 
 
 def _imagenet_state() -> dict[str, torch.Tensor]:

@@ -53,6 +53,18 @@ def test_the_stem_of_stride_1_doubles_the_last_map():
     assert models.mobilenet_v2(0.35, stem_stride=1).eval().features(images).shape[-1] == 2
 
 
+def test_the_small_cnn_is_the_one_that_was_stored():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, again, other = models.small_cnn(3), models.small_cnn(3), models.small_cnn(4)
+    assert torch.equal(torch.rand(1), expected), "building it draws from the numbers of whoever builds it"
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+    assert not torch.equal(first[0][0].weight, other[0][0].weight)
+    assert parameters(first) == 94_762 and first(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    models.load_weights(first, models.WEIGHTS / "small_cnn.safetensors")
+
+
 @pytest.mark.parametrize("build", [models.mobilenet_v1, models.mobilenet_v2])
 @pytest.mark.parametrize("width", [0, -1, 5, float("nan")])
 def test_a_width_that_makes_no_sense_is_refused(build, width):
@@ -187,12 +199,15 @@ def test_the_shipped_backbone_has_features_and_facts():
     size = pretrained.image_size
     images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     features = pretrained.model(images)
+    assert pretrained.look == {name: facts[name] for name in ("image_size", "mean", "std")} | {
+        name: tuple(facts[name]) for name in ("mean", "std")
+    }
     assert features.shape == (2, pretrained.features) and not features.requires_grad and not pretrained.model.training
     assert (features[0] - features[1]).abs().max() > 0.1, "two images give the same features: untrained or constant"
 
 
 def test_unknown_names_and_widths_say_what_there_is():
-    with pytest.raises(ValueError, match=r"tiny-imagenet.*not 'cifar'"):
+    with pytest.raises(ValueError, match=r"tiny-imagenet.*efficientnet-lite0.*not 'cifar'"):
         models.load_pretrained("cifar")
     with pytest.raises(FileNotFoundError, match=r"zoo_mobilenet_v2_0.1.safetensors.*Widths there"):
         models.load_zoo(0.1)
