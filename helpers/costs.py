@@ -2,11 +2,11 @@
 
 1 MAC is one multiply-accumulate of a convolution or linear layer. A bias, BatchNorm, activation or pooling is no MAC;
 a multiplication with a zero of the padding is one. The network runs once on PyTorch's meta device: shapes, no numbers.
+PyTorch's own counter of FLOPs watches, so that a matrix product outside these layers is not missed in silence.
 """
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ def layer_costs(model: nn.Module, image_size: int | tuple[int, int], channels: i
     """The convolutions and linear layers in the order they are called, with what one image costs in each.
 
     image_size  pixels: one number, or (height, width)
-    Only layers that are modules are seen, not calls of torch.nn.functional. The model is left as it was.
-    Raises ValueError for an image size that is no positive whole number, for a network that does not take such images
-    (too small, wrong channels), and for a network without convolutions and linear layers.
+    The model is left as it was. Only layers that are called as modules are seen; attention's products and calls of
+    torch.nn.functional are not. Where these multiply matrices, `torch.utils.flop_counter` counts more.
+    Raises ValueError in that case, with both counts; for an image size that is no positive whole number; for a network
+    that does not take such images (too small, wrong channels); and for one without convolutions and linear layers.
     """
     layers, seen = [], set()
 
@@ -64,11 +66,23 @@ def layer_costs(model: nn.Module, image_size: int | tuple[int, int], channels: i
     if not counted:
         raise ValueError(f"{type(model).__name__} has no convolution and no linear layer: there is nothing to count")
     hooks = [layer.register_forward_hook(note(name)) for name, layer in counted]
+    counter = FlopCounterMode(display=False)
     try:
-        _run_on_meta(model, image_size, channels)
+        _run_on_meta(model, image_size, channels, counter)
     finally:
         for hook in hooks:
             hook.remove()
+    ours, theirs = sum(layer.macs for layer in layers), counter.get_total_flops() // 2
+    if ours != theirs:
+        why = (
+            "it also multiplies matrices outside its convolutions and linear layers (attention, torch.nn.functional)"
+            if theirs > ours
+            else "some layer is not computed as a convolution or a matrix product"
+        )
+        raise ValueError(
+            f"{type(model).__name__} has {ours:,} MACs in its convolutions and linear layers, torch.utils.flop_counter "
+            f"finds {theirs:,}, {abs(theirs - ours):,} {'more' if theirs > ours else 'fewer'}: {why}"
+        )
     return layers
 
 
@@ -82,7 +96,7 @@ def peak_activation_bytes(
     Raises ValueError as `layer_costs` does.
     """
     life = _Lifetimes()
-    _run_on_meta(model, image_size, channels, life)
+    life.finish(_run_on_meta(model, image_size, channels, life, life.start))
     return life.peak() * bytes_per_value
 
 
@@ -137,8 +151,11 @@ class _Lifetimes(TorchDispatchMode):
         return peak
 
 
-def _run_on_meta(model: nn.Module, image_size, channels: int, watch: _Lifetimes | None = None) -> None:
-    """One image of shapes without numbers through the model in eval mode; its weights and modes are left alone."""
+def _run_on_meta(model: nn.Module, image_size, channels: int, watch: TorchDispatchMode, start: Callable | None = None):
+    """One image of shapes without numbers through the model in eval mode; its weights and modes are left alone.
+
+    `watch` sees every operation, `start` the image before the first of them. Returns what the model returns.
+    """
     height, width = image_size if isinstance(image_size, (tuple, list)) and len(image_size) == 2 else [image_size] * 2
     for what, value in (("image_size", height), ("image_size", width), ("channels", channels)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -150,13 +167,13 @@ def _run_on_meta(model: nn.Module, image_size, channels: int, watch: _Lifetimes 
     kind = next((tensor.dtype for tensor in meta.values() if tensor.is_floating_point()), torch.float32)
     image = torch.empty(1, channels, height, width, dtype=kind, device="meta")
     modes = [(module, module.training) for module in model.modules()]
-    if watch is not None:
-        watch.start(image)
+    if start is not None:
+        start(image)
     try:
         # BatchNorm in training mode would refuse a single value per channel.
         model.eval()
-        with torch.no_grad(), watch or nullcontext():
-            output = torch.func.functional_call(model, meta, (image,))
+        with torch.no_grad(), watch:
+            return torch.func.functional_call(model, meta, (image,))
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
@@ -166,8 +183,6 @@ def _run_on_meta(model: nn.Module, image_size, channels: int, watch: _Lifetimes 
     finally:
         for module, training in modes:
             module.training = training
-    if watch is not None:
-        watch.finish(output)
 
 
 def _kind(layer: nn.Module) -> str:

@@ -95,6 +95,64 @@ def test_mobilenet_v2_at_224():
     assert sum(layer.params for layer in layers) == 3_504_872 - 2 * 17_056
 
 
+@pytest.mark.parametrize("size, ours, all_of_them", [(224, 11_271_124_992, 17_563_828_224)])
+def test_attention_is_not_missed_in_silence(size, ours, all_of_them):
+    """Dosovitskiy et al. 2021, arXiv:2010.11929: torchvision's ViT-B/16 calls its projections as functions."""
+    with torch.device("meta"):
+        model = torchvision.models.vit_b_16()
+    said = f"VisionTransformer has {ours:,} MACs .* finds {all_of_them:,}, {all_of_them - ours:,} more: .*attention"
+    for count in (count_macs, layer_costs):
+        with pytest.raises(ValueError, match=said):
+            count(model, size)
+    # By hand: 12 layers, 197 tokens of 768 numbers. Query, key and value; their product, its use; the projection.
+    attention = 12 * (3 * 197 * 768**2 + 2 * 197**2 * 768 + 197 * 768**2)
+    assert all_of_them - ours == attention
+
+
+class Outside(nn.Module):
+    """A convolution, and a matrix product of which it depends on `how` whether a layer makes it."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.first, self.second = how, nn.Conv2d(3, 4, 1), nn.Linear(5, 7, bias=False)
+
+    def forward(self, x):
+        x = self.first(x)
+        weight = self.second.weight
+        ways = {
+            "layer": lambda: self.second(x),
+            "function": lambda: nn.functional.linear(x, weight),
+            "@": lambda: x @ weight.T,
+            "elementwise": lambda: x * x,
+            "transposed": lambda: nn.functional.conv_transpose2d(x, x.new_empty(4, 2, 3, 3)),
+            "attention": lambda: nn.functional.scaled_dot_product_attention(x, x, x),
+        }
+        return ways[self.how]()
+
+
+@pytest.mark.parametrize("how, missed", [
+    ("layer", 0), ("elementwise", 0), ("function", 4 * 5 * 5 * 7), ("@", 4 * 5 * 5 * 7),
+    ("transposed", 4 * 2 * 9 * 25), ("attention", 2 * 4 * 5 * 5 * 5),
+])  # fmt: skip
+def test_every_product_is_counted_or_named(how, missed):
+    model, first = Outside(how), 3 * 4 * 25
+    if not missed:
+        assert count_macs(model, 5) == first + 4 * 5 * 5 * 7 * (how == "layer")
+        return
+    with pytest.raises(ValueError, match=rf"Outside has {first:,} MACs .*, {missed:,} more: it also multiplies"):
+        count_macs(model, 5)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_layer_that_is_no_matrix_product_is_named_too():
+    class Looked(nn.Linear):
+        def forward(self, x):
+            return x[..., :1].expand(*x.shape[:-1], self.out_features)
+
+    with pytest.raises(ValueError, match=r"Looked has 27 MACs .* finds 0, 27 fewer: some layer is not computed as"):
+        count_macs(Looked(3, 1), 3)
+
+
 def test_a_layer_called_twice_costs_twice_and_is_stored_once():
     shared = nn.Conv2d(3, 3, 1)
     layers = layer_costs(nn.Sequential(shared, nn.ReLU(), shared), 4)
