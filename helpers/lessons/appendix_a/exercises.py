@@ -1,9 +1,89 @@
 """Exercises of appendix A."""
 
+from torch import nn
+
+from helpers.code_exercises import Case, CodeExercise
 from helpers.exercises import Exercise
 
+
+def stored_numbers(model: nn.Module) -> int:
+    return sum(tensor.numel() for name, tensor in model.state_dict().items() if "num_batches_tracked" not in name)
+
+
+def trained_numbers(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def batchnorm_channels(model: nn.Module) -> int:
+    return sum(layer.num_features for layer in model.modules() if isinstance(layer, nn.BatchNorm2d))
+
+
+def a_convolution() -> nn.Module:
+    return nn.Conv2d(3, 5, 3)
+
+
+def a_normed_convolution() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8))
+
+
+def a_small_network() -> nn.Module:
+    layers = [nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 1), nn.BatchNorm2d(6)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 2))
+
+
+def could_be(count: int, printed: str) -> bool:
+    unit = 10 ** (6 - len(printed.partition(".")[2]))
+    number = round(float(printed) * 10**6) // unit
+    return number in (count // unit, (2 * count + unit) // (2 * unit))
+
+
+def only_rounded(count: int, printed: str) -> bool:
+    unit = 10 ** (6 - len(printed.partition(".")[2]))
+    return (2 * count + unit) // (2 * unit) == round(float(printed) * 10**6) // unit
+
+
+def only_cut_off(count: int, printed: str) -> bool:
+    unit = 10 ** (6 - len(printed.partition(".")[2]))
+    return count // unit == round(float(printed) * 10**6) // unit
+
+
+def both_at_once(count: int, printed: str) -> bool:
+    return only_rounded(count, printed) and only_cut_off(count, printed)
+
+
+def without_decimals(count: int, printed: str) -> bool:
+    return could_be(count, printed.partition(".")[0])
+
+
 EXERCISES = {
-    "A.1": Exercise(
+    "A.1": CodeExercise(
+        "stored_numbers",
+        cases=(
+            Case("for one convolution with a bias", a_convolution()),
+            Case("for a convolution and its BatchNorm", a_normed_convolution()),
+            Case("for a network of five layers with numbers", a_small_network()),
+            Case("for BatchNorm in one dimension", nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))),
+        ),
+        reference=stored_numbers,
+        why="for MobileNetV2 1.0 this is 3,504,872 trained numbers and two more vectors of 17,056: 3,538,984, printed "
+        "3.54. A page that says 3.47 counted something else.",
+        mistakes={
+            "That is what is trained: γ and β. The file also keeps the running mean and variance.": trained_numbers,
+            "You counted BatchNorm's counters, one number each; leave num_batches_tracked out.": lambda model: sum(
+                tensor.numel() for tensor in model.state_dict().values()
+            ),
+            "You counted tensors, not the numbers in them: .numel() counts numbers.": lambda model: sum(
+                "num_batches_tracked" not in name for name in model.state_dict()
+            ),
+            "You added all four vectors to a count that holds γ and β already.": lambda model: (
+                trained_numbers(model) + 4 * batchnorm_channels(model)
+            ),
+            "You took BatchNorm out; the file has it in.": lambda model: (
+                trained_numbers(model) - 2 * batchnorm_channels(model)
+            ),
+        },
+    ),
+    "A.2": Exercise(
         4_147_200,
         "24 kernels of 3 × 3 × 3 weights at each of the 80 × 80 positions that a stride of 2 leaves. This is 2.5 % of "
         "the network, the distance of the four points.",
@@ -14,20 +94,8 @@ EXERCISES = {
             "Those are FLOPs: one multiply-accumulate is two of them.": 8_294_400,
             "Those are the weights; each is used at every position of the output.": 648,
         },
-        hint="Weights of one kernel × kernels × positions of the output.",
-    ),
-    "A.2": Exercise(
-        3.54,
-        "the file stores γ, β, mean and variance: 3,504,872 + 2 × 17,056 = 3,538,984.",
-        {
-            "That holds only what is trained: γ and β. The file also keeps the mean and the variance.": 3.5,
-            "That is with one vector more than the trained two; the file keeps two more.": 3.52,
-            "That is cut off. Round it, as this page's 3.47 is rounded.": 3.53,
-            "You took BatchNorm out; the file has it in.": 3.47,
-            "You added four vectors to a count that has two of them already.": 3.57,
-        },
-        tolerance=0.001,
-        hint="Start from the count with all trained numbers and add what is stored beside them.",
+        hint="How many kernels, how many weights in each, at how many positions of the output?",
+        unit="MACs",
     ),
     "A.3": Exercise(
         6,
@@ -38,17 +106,31 @@ EXERCISES = {
             "That is what cutting off reproduces.": 5,
             "You may have let the row of 34M pass: rounded up, 30.213 is 31.": 7,
         },
-        hint="Go through the sixteen rows marked v1 and r; math.ceil rounds up.",
+        hint='Go through the sixteen rows whose table is "V1 release"; math.ceil rounds up.',
     ),
-    "A.4": Exercise(
-        1.5,
-        "rounded, it lies between 10.5 and 11.5; cut off, between 11 and 12; so from 10.5 to 12. That is 14 % of 11.",
-        {
-            "That is for one of the two conventions; you do not know which it was.": 1.0,
-            "You added the two ranges; half of each lies in the other.": 2.0,
-            "That is the part that the two ranges share.": 0.5,
+    "A.4": CodeExercise(
+        "could_be",
+        cases=(
+            Case("for whole millions, a count that rounds up to them", 10_600_000, "11"),
+            Case("for whole millions, a count that is cut off to them", 11_900_000, "11"),
+            Case("for whole millions, a count just below", 10_499_999, "11"),
+            Case("for whole millions, a count just above", 12_000_000, "11"),
+            Case("for whole millions, a count that is both", 11_200_000, "11"),
+            Case("for two decimals, cut off", 3_478_999, "3.47"),
+            Case("for two decimals, rounded up", 3_465_000, "3.47"),
+            Case("for two decimals, next to it", 3_459_999, "3.47"),
+            Case("for one decimal", 4_231_976, "4.2"),
+            Case("for one decimal, too far away", 4_300_000, "4.2"),
+        ),
+        reference=could_be,
+        why='"11" may hide anything from 10.5 up to 12 million: 14 % of 11. "3.47" hides 0.4 %. Printed digits are '
+        "evidence, and two digits are little of it.",
+        mistakes={
+            "You know rounding only; 11.9 cut off is 11, too.": only_rounded,
+            "You know cutting off only; 10.6 rounds to 11, too.": only_cut_off,
+            "One of the two is enough: use `or`, not `and`.": both_at_once,
+            "You looked at whole millions only; the decimals were printed as well.": without_decimals,
+            "That is True for everything.": lambda count, printed: True,
         },
-        tolerance=0.001,
-        hint="Write down both ranges, then take everything from the lowest to the highest number.",
     ),
 }

@@ -5,12 +5,13 @@ from html import escape
 from matplotlib.figure import Figure
 
 from helpers.explorer import Explorer, menu
+from helpers.lessons.appendix_a.plots import PANELS, points, set_scales
 from helpers.plots import COLOURS
 
 ALL = "all"
 LOOK = {  # verdict → colour and marker: told apart without colour too
-    "reproduced as counted": ("blue", "o"),
-    "reproduced by a convention": ("orange", "s"),
+    "by its table's convention": ("blue", "o"),
+    "only by another convention": ("orange", "s"),
     "open": ("vermillion", "X"),
 }
 COLUMNS = {  # key of an entry → heading
@@ -52,10 +53,6 @@ def draw_audit(entries: list[dict], chosen: list[dict]) -> Figure:
     figure = Figure(figsize=(9.5, 4.6), layout="none")  # fixed margins: half the time of a computed layout
     axes = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.07, right=0.99, top=0.92, bottom=0.2, wspace=0.05)
-    panels = (
-        ("mmacs", "macs", "Multiply-accumulates", (10, 20, 50, 100, 200, 500)),
-        ("mparams", "params", "Parameters", (0.5, 1, 2, 3, 5)),
-    )
     groups = [(entries, {"color": "#CCCCCC", "s": 14})]
     for verdict, (colour, marker) in LOOK.items():
         some = [e for e in chosen if e["verdict"] == verdict]
@@ -64,19 +61,10 @@ def draw_audit(entries: list[dict], chosen: list[dict]) -> Figure:
             groups.append(
                 (some, {**style, "edgecolor": "white", "linewidth": 0.6, "label": f"{verdict} ({len(some)})"})
             )
-    for axis, (printed, counted, title, ticks) in zip(axes, panels, strict=True):
+    for axis, (printed, counted, _, _) in zip(axes, PANELS, strict=True):
         for some, style in groups:
-            x = [e[counted] / 1e6 for e in some]
-            axis.scatter(x, [100 * (float(e[printed]) / value - 1) for e, value in zip(some, x, strict=True)], **style)
-        axis.axhline(0, color="black", linewidth=0.8)
-        axis.set(xscale="log", xlabel=f"counted {title.lower()}, millions", title=title)
-        axis.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-        axis.minorticks_off()
-    # Linear up to 1 %, logarithmic beyond: most rows lie within 3 %, a few at 10 % and more.
-    axes[0].set_yscale("symlog", linthresh=1)
-    percents = (-10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50)
-    axes[0].set_yticks(percents, labels=[f"{percent:+d}" if percent else "0" for percent in percents], minor=False)
-    axes[0].set(ylabel="printed − counted, % of counted", ylim=(-14, 80))
+            axis.scatter(*points(some, printed, counted), **style)
+    set_scales(axes)
     if chosen:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=3)
     return figure
