@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Integral, Real
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +21,26 @@ AUGMENTATIONS = {
 }
 
 
+class BatchSource(Protocol):
+    """What `fit` takes as batches: `Batches`, a DataLoader, a list of pairs.
+
+    Each pass yields (inputs [B,…], labels int64 [B]); `len` counts batches. Where there is an attribute `epoch`, `fit`
+    sets it before each pass (from 0), so that a run that goes on sees what it would have seen.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
+
+
 class Batches:
     """Batches of an ImageSet, made in memory, a whole batch at a time.
 
     Iterating yields (float32 [B,3,S,S] in channels_last, int64 [B]); `len` counts batches, the last may be smaller.
     `augment` names augmentations (see AUGMENTATIONS), or maps their names to strengths. Each pass is another epoch:
     its random numbers are drawn at once from (seed, epoch), one set an image, so that an image comes out the same
-    whatever the batch size. Set `.epoch` to repeat a pass.
+    whatever the batch size. Set `.epoch` to repeat a pass. `mean` and `std` are of pixels from 0 to 1.
+    ValueError, in a sentence, for what would do nothing or something else than its name says.
     """
 
     def __init__(
@@ -40,14 +55,19 @@ class Batches:
         mean: tuple[float, ...] = CIFAR10_MEAN,
         std: tuple[float, ...] = CIFAR10_STD,
     ):
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not _whole(batch_size) or batch_size < 1:
             raise ValueError(f"a batch holds at least 1 image, not {batch_size!r}")
-        if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
+        if image_size is not None and (not _whole(image_size) or image_size < 1):
             raise ValueError(f"image_size is a positive number of pixels, not {image_size!r}")
+        if not _whole(seed):
+            raise ValueError(f"seed is a whole number, not {seed!r}")
         if not len(image_set):
             raise ValueError("there are no images to make batches of")
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"mean and std need three numbers each, std above 0, not {mean!r} and {std!r}")
+        ranges = all(0 <= value <= 1 for value in mean) and all(0 < value < math.inf for value in std)
+        if len(mean) != 3 or len(std) != 3 or not ranges:
+            raise ValueError(
+                f"mean and std need three numbers each, of pixels from 0 to 1, std above 0, not {mean!r} and {std!r}"
+            )
         if isinstance(augment, str):
             augment = (augment,)
         if not isinstance(augment, Mapping):
@@ -56,16 +76,21 @@ class Batches:
             if name not in AUGMENTATIONS:
                 raise ValueError(f"there is no augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}")
             limit = 1 if name in ("flip", "brightness", "contrast") else min(image_set.images.shape[1:3])
-            if not 0 <= strength <= limit:
+            if not isinstance(strength, Real) or isinstance(strength, bool) or not 0 <= strength <= limit:
                 raise ValueError(f"{name} cannot have strength {strength!r}: it is the {AUGMENTATIONS[name][0]}")
-        self.image_set, self.batch_size, self.image_size = image_set, batch_size, image_size
-        self.augment, self.shuffle, self.seed, self.epoch = dict(augment), shuffle, seed, 0
+            if limit > 1 and strength != int(strength):
+                raise ValueError(f"{name} cannot have strength {strength!r}: it is counted in whole pixels")
+        self.image_set, self.batch_size = image_set, int(batch_size)
+        self.image_size = None if image_size is None else int(image_size)
+        self.augment, self.shuffle, self.seed, self.epoch = dict(augment), shuffle, int(seed), 0
+        self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
         # (x / 255 - mean) / std in one step: x * scale + shift
         self._scale = 1 / (255 * torch.tensor(std).view(1, 3, 1, 1))
         self._shift = -(torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1)
         self._mean = torch.tensor(mean).view(1, 3, 1, 1) * 255
 
     def __len__(self) -> int:
+        """Batches an epoch."""
         return math.ceil(len(self.image_set) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -79,7 +104,7 @@ class Batches:
 
     def _make(self, images: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
         """uint8 [B,H,W,3] and random numbers [B,7] in 0..1 → normalised float32 [B,3,S,S]."""
-        if padding := round(self.augment.get("crop", 0)):
+        if padding := int(self.augment.get("crop", 0)):
             images = _crop(images, padding, chance[:, 0], chance[:, 1])
         x = images.permute(0, 3, 1, 2).float()  # a view of [B,H,W,3] is channels_last already
         if self.augment.get("flip"):
@@ -90,7 +115,7 @@ class Batches:
             spread = (1 + self.augment.get("contrast", 0) * (2 * chance[:, 4] - 1)).view(-1, 1, 1, 1)
             middle = x.mean((1, 2, 3), keepdim=True) * factor
             x.mul_(factor * spread).add_(middle * (1 - spread)).clamp_(0, 255)
-        if side := round(self.augment.get("cutout", 0)):
+        if side := int(self.augment.get("cutout", 0)):
             height, width = x.shape[2:]
             top = (chance[:, 5] * (height - side + 1)).long().view(-1, 1, 1, 1)
             left = (chance[:, 6] * (width - side + 1)).long().view(-1, 1, 1, 1)
@@ -101,6 +126,10 @@ class Batches:
             smaller = self.image_size < x.shape[2]
             x = F.interpolate(x, size=(self.image_size, self.image_size), mode="bilinear", antialias=smaller)
         return x.mul_(self._scale).add_(self._shift).contiguous(memory_format=torch.channels_last)
+
+
+def _whole(value) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _crop(images: torch.Tensor, padding: int, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from http.client import HTTPException
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -60,8 +61,8 @@ class ImageSet:
         return len(self.images)
 
     def __getitem__(self, which) -> "ImageSet":
-        if isinstance(which, int):
-            which = [which]
+        if isinstance(which, Integral):  # NumPy's whole numbers too
+            which = [int(which)]
         return ImageSet(self.images[which], self.labels[which], self.classes, self.source)
 
 

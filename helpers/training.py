@@ -3,14 +3,26 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.checkpoints import History, generations, load_checkpoint, save_checkpoint
+from helpers.batches import Batches, BatchSource
+from helpers.checkpoints import (
+    FIRST_WEIGHTS,
+    History,
+    check_writable,
+    fingerprint,
+    generations,
+    identity,
+    load_checkpoint,
+    save_checkpoint,
+)
 from helpers.evaluation import accuracy, device_of, predict_with_labels
 
 
@@ -28,11 +40,11 @@ def constant_with_warmup(step: int, steps: int, warmup: int) -> float:
 
 def fit(
     model: nn.Module,
-    batches,
+    batches: BatchSource,
     *,
     epochs: int,
     lr: float | None = None,
-    validation=None,
+    validation: BatchSource | None = None,
     optimizer: Callable[[list[dict]], torch.optim.Optimizer] | None = None,
     device: str | torch.device | None = None,
     weight_decay: float = 0.0,
@@ -63,80 +75,89 @@ def fit(
                          torch.optim.swa_utils.AveragedModel does; in step s the decay is at most (1 + s) / (10 + s)
     clip_grad_norm       above 0: longest gradient (norm over all weights) that a step may take
     keep_best            leave the weights of `History.best_epoch` in the model, not the last ones
-    checkpoint           file: saved after every epoch; a run that was interrupted goes on from it to the same bits
+    checkpoint           file: saved after every epoch; the same call, with the network built anew, goes on from it to
+                         the same bits (CPU and CUDA). It knows the settings, the first weights and the data; those of
+                         another run are refused. Only `Batches` are compared: of another source, only their number
     log                  gets a line of progress every few seconds
 
     The History's loss is the mean over *images*: a small last batch counts by its size (the mean of the batches'
     means would be lesson 08's mistake 5). The model is left in eval mode, on `device`.
     Raises ValueError for data that cannot be learned from (no batches, a class without images, labels out of range,
-    images that do not fit the network or are of two sizes), FloatingPointError when the loss is not finite.
+    images that do not fit the network or are of two sizes), for settings out of their range and for a checkpoint of
+    another run; FloatingPointError when the loss is not finite; OSError when a checkpoint cannot be written.
     """
+    _check_settings(epochs, weight_decay, momentum, warmup_epochs, label_smoothing, ema_decay, clip_grad_norm, seed)
+    epochs, seed = int(epochs), int(seed)
     weights = [p for p in model.parameters() if p.requires_grad]
-    _check_run(weights, batches, validation, epochs, clip_grad_norm, keep_best)
+    _check_run(weights, batches, validation, keep_best)
     device = device_of(model) if device is None else find_device(device)
     model.to(device)
     optimizer = _optimizer(optimizer, weights, lr, momentum, float(weight_decay))
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     averaged = copy.deepcopy(model) if ema_decay else model
     best = copy.deepcopy(model) if keep_best else None
-    settings = {
-        **_described(optimizer),
-        "warmup_epochs": warmup_epochs,
-        "label_smoothing": label_smoothing,
-        "ema_decay": ema_decay,
-        "seed": seed,
-        "batches": len(batches),
-        # None, as in checkpoints older than these three
-        "clip_grad_norm": float(clip_grad_norm) or None,
-        "keep_best": keep_best or None,
-        "schedule": schedule.__name__ if schedule is not cosine_with_warmup else None,
-    }
-    networks = {"averaged": averaged, "best": best, "epochs": epochs, "settings": settings}
-    history, start, steps = History(), 0, epochs * len(batches)
+    steps, warmup = epochs * len(batches), round(warmup_epochs * len(batches))
+    networks = {"averaged": averaged, "best": best, "epochs": epochs}
+    history, start = History(), 0
     torch.manual_seed(seed)
-    if checkpoint and any(path.exists() for path in generations(checkpoint)):
-        start, history = load_checkpoint(checkpoint, model, optimizer, **networks)
+    if checkpoint:
+        check_writable(checkpoint)
+        networks["settings"] = {
+            **_described(optimizer, schedule),
+            "warmup_epochs": float(warmup_epochs),
+            "label_smoothing": float(label_smoothing),
+            "ema_decay": float(ema_decay),
+            "clip_grad_norm": float(clip_grad_norm),
+            "keep_best": bool(keep_best),
+            "seed": seed,
+            **identity(batches),
+            **identity(validation, "validation "),
+            FIRST_WEIGHTS: fingerprint(model.state_dict().values()),
+        }
+        start, history = _resumed(checkpoint, model, optimizer, networks, batches, log or (lambda words: None))
     say = _progress(log, start * len(batches), steps)
-    for epoch in range(start, epochs):
-        model.train()
-        started, total, seen = time.monotonic(), 0.0, 0
-        if hasattr(batches, "epoch"):
-            batches.epoch = epoch
-        for index, (inputs, labels) in enumerate(batches):
-            where, step = f"batch {index + 1} of epoch {epoch + 1}", epoch * len(batches) + index
-            factor = schedule(step, steps, round(warmup_epochs * len(batches)))
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-            inputs, labels = inputs.to(device), labels.to(device)
-            logits = _logits(model, inputs, labels, where)
-            if step == 0:
-                _check_classes(batches, logits.shape[1])
-            loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-            _check_loss(loss, inputs, where, rates[0] * factor)
-            optimizer.zero_grad()
-            loss.backward()
-            if clip_grad_norm:
-                nn.utils.clip_grad_norm_(weights, clip_grad_norm)
-            optimizer.step()
-            total, seen = total + loss.item() * len(labels), seen + len(labels)
-            if ema_decay:
-                _average(averaged, model, min(ema_decay, (1 + step) / (10 + step)))
-            say(step, f"epoch {epoch + 1}/{epochs} {(index + 1) / len(batches):4.0%} loss {loss.item():.3f}")
-        history.lr.append(rates[0] * factor)
-        history.loss.append(total / seen)
-        if validation is not None:
-            logits, labels = predict_with_labels(averaged, validation)
-            history.validation_loss.append(F.cross_entropy(logits, labels).item())
-            history.validation_accuracy.append(accuracy(logits, labels).value)
-        if keep_best and history.best_epoch == epoch + 1:
-            best.load_state_dict(averaged.state_dict())
-        history.seconds.append(time.monotonic() - started)
-        if checkpoint:
-            save_checkpoint(checkpoint, model, optimizer, epoch=epoch + 1, history=history, **networks)
-        if log:
-            measured = f" validation {history.validation_accuracy[-1]:.1%}" if validation is not None else ""
-            seconds = history.seconds[-1]
-            log(f"epoch {epoch + 1}/{epochs} done: loss {history.loss[-1]:.3f}{measured} in {seconds:.0f} s")
+    with _stoppable(checkpoint, start, epochs, log) as saved:
+        for epoch in range(start, epochs):
+            model.train()
+            started, total, seen = time.monotonic(), 0.0, 0
+            if hasattr(batches, "epoch"):
+                batches.epoch = epoch
+            for index, (inputs, labels) in enumerate(batches):
+                where, step = f"batch {index + 1} of epoch {epoch + 1}", epoch * len(batches) + index
+                factor = schedule(step, steps, warmup)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor
+                inputs, labels = inputs.to(device), labels.to(device)
+                logits = _logits(model, inputs, labels, where)
+                if step == 0:
+                    _check_classes(batches, logits.shape[1])
+                loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+                _check_loss(loss, inputs, where, rates[0] * factor)
+                optimizer.zero_grad()
+                loss.backward()
+                if clip_grad_norm:
+                    nn.utils.clip_grad_norm_(weights, clip_grad_norm)
+                optimizer.step()
+                total, seen = total + loss.item() * len(labels), seen + len(labels)
+                if ema_decay:
+                    _average(averaged, model, min(ema_decay, (1 + step) / (10 + step)))
+                say(step, f"epoch {epoch + 1}/{epochs} {(index + 1) / len(batches):4.0%} loss {loss.item():.3f}")
+            history.lr.append(rates[0] * factor)
+            history.loss.append(total / seen)
+            if validation is not None:
+                logits, labels = predict_with_labels(averaged, validation)
+                history.validation_loss.append(F.cross_entropy(logits, labels).item())
+                history.validation_accuracy.append(accuracy(logits, labels).value)
+            if keep_best and history.best_epoch == epoch + 1:
+                best.load_state_dict(averaged.state_dict())
+            history.seconds.append(time.monotonic() - started)
+            if checkpoint:
+                save_checkpoint(checkpoint, model, optimizer, epoch=epoch + 1, history=history, **networks)
+                saved.append(epoch + 1)
+            if log:
+                measured = f" validation {history.validation_accuracy[-1]:.1%}" if validation is not None else ""
+                seconds = history.seconds[-1]
+                log(f"epoch {epoch + 1}/{epochs} done: loss {history.loss[-1]:.3f}{measured} in {seconds:.0f} s")
     if ema_decay or keep_best:
         model.load_state_dict((best if keep_best else averaged).state_dict())
     model.eval()
@@ -162,7 +183,7 @@ def _optimizer(make, weights: list[nn.Parameter], lr, momentum: float, weight_de
         {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if make is None:
-        if lr is None or not 0 < float(lr) < math.inf:
+        if not _is(Real, lr) or not 0 < lr < math.inf:
             raise ValueError(f"lr is a learning rate above 0, not {lr!r}; without lr, give an optimizer")
         # float: a NumPy number would not come back from a checkpoint
         return torch.optim.SGD(groups, lr=float(lr), momentum=momentum, nesterov=momentum > 0)
@@ -184,13 +205,50 @@ def _optimizer(make, weights: list[nn.Parameter], lr, momentum: float, weight_de
     return made
 
 
-def _described(optimizer: torch.optim.Optimizer) -> dict[str, str]:
-    """Kind and settings of an optimizer in words, for a checkpoint: {"optimizer": "SGD", "lr": "0.1", …}."""
+def _described(optimizer: torch.optim.Optimizer, schedule: Callable) -> dict[str, str]:
+    """Optimizer and schedule in words, for a checkpoint: {"optimizer": "SGD", "lr": "0.1", …, "schedule": …}."""
     words = {"optimizer": type(optimizer).__name__}
     for name in sorted(optimizer.param_groups[0].keys() - {"params"}):
         values = [str(group.get(name)) for group in optimizer.param_groups]
         words[name] = values[0] if len(set(values)) == 1 else " / ".join(values)
-    return words
+    factors = [f"{schedule(step, 32, 8):.3g}" for step in (0, 7, 12, 20, 31)]  # two lambdas have the same name
+    return words | {"schedule": f"{getattr(schedule, '__name__', type(schedule).__name__)} {' '.join(factors)}"}
+
+
+def _resumed(path, model, optimizer, networks: dict, batches, log) -> tuple[int, History]:
+    """What a checkpoint holds of this run: (epochs done, History); (0, an empty one) when there is none."""
+    if not isinstance(batches, Batches):
+        log(f"{path} notes only the number of batches: whether a run goes on with the same data is for you to see to")
+    if not any(file.exists() for file in generations(path)):
+        return 0, History()
+    start, history = load_checkpoint(path, model, optimizer, **networks)
+    if start == networks["epochs"]:
+        log(f"already finished, nothing to do: {path} holds all {start} epochs")
+    else:
+        log(f"goes on from epoch {start} of {networks['epochs']}, saved in {path}")
+    return start, history
+
+
+@contextmanager
+def _stoppable(checkpoint, start: int, epochs: int, log) -> Iterator[list[int]]:
+    """On Ctrl-C say what is safe, in the log and beside the traceback, and let it stop the program.
+
+    Yields a list whose last number is the last epoch that was saved; whoever saves another appends it.
+    """
+    saved = [start]
+    try:
+        yield saved
+    except KeyboardInterrupt as stop:
+        words = "stopped, and nothing is saved: with checkpoint=, a run goes on from its last whole epoch"
+        if checkpoint:
+            words = f"stopped before an epoch was saved in {checkpoint}: the same command starts anew"
+            if saved[-1]:
+                words = f"stopped: epoch {saved[-1]} of {epochs} is safe in {checkpoint}; the same command goes on"
+            words += " (in a notebook: build the network anew first)"
+        stop.add_note(words)
+        if log:
+            log(words)
+        raise
 
 
 def _progress(log, done: int, steps: int) -> Callable[[int, str], None]:
@@ -216,12 +274,30 @@ def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
 # ---------------------------------------------------------------------------------------------- what can be wrong
 
 
-def _check_run(weights, batches, validation, epochs, clip_grad_norm, keep_best) -> None:
-    """What can be known before the first step."""
-    if not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"epochs is a number from 1 on, not {epochs!r}")
-    if not clip_grad_norm >= 0:
+def _check_settings(epochs, weight_decay, momentum, warmup_epochs, label_smoothing, ema_decay, clip_grad_norm, seed):
+    if not _is(Integral, epochs) or epochs < 1:
+        raise ValueError(f"epochs is a whole number from 1 on, not {epochs!r}")
+    if not _is(Integral, seed):
+        raise ValueError(f"seed is a whole number, not {seed!r}")
+    if not _is(Real, clip_grad_norm) or not clip_grad_norm >= 0:
         raise ValueError(f"clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be {clip_grad_norm!r}")
+    if not _is(Real, warmup_epochs) or not 0 <= warmup_epochs <= epochs:
+        raise ValueError(f"warmup_epochs lies between 0 and the {epochs} epochs of the run, not {warmup_epochs!r}")
+    if not _is(Real, weight_decay) or not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay is a number from 0 on, as 5e-4, not {weight_decay!r}")
+    below_one = {"momentum": momentum, "label_smoothing": label_smoothing, "ema_decay": ema_decay}
+    for name, value in below_one.items():
+        if not _is(Real, value) or not 0 <= value < 1:
+            raise ValueError(f"{name} is a share from 0 to below 1, not {value!r}")
+
+
+def _is(kind: type, value) -> bool:
+    """Is it a number of that kind? True and False are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _check_run(weights: list, batches, validation, keep_best: bool) -> None:
+    """What else can be known before the first step."""
     if not weights:
         raise ValueError("nothing to train: every weight of the model is frozen (requires_grad is False)")
     for name, part in (("batches", batches), ("validation", validation)):

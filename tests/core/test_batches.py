@@ -237,8 +237,8 @@ def test_cutout_is_one_square_at_the_mean(side):
         (4, {"augment": {"crop": 33}}, "crop cannot have strength 33: it is the pixels of padding"),
         (4, {"augment": {"cutout": 33}}, "cutout cannot have strength 33: it is the side in pixels"),
         (4, {"augment": {"flip": float("nan")}}, "flip cannot have strength nan"),
-        (4, {"std": (0.2, 0.0, 0.2)}, "mean and std need three numbers each, std above 0"),
-        (4, {"mean": (0.5, 0.5)}, "mean and std need three numbers each, std above 0"),
+        (4, {"std": (0.2, 0.0, 0.2)}, "mean and std need three numbers each, of pixels from 0 to 1, std above 0"),
+        (4, {"mean": (0.5, 0.5)}, "mean and std need three numbers each, of pixels from 0 to 1, std above 0"),
     ],
 )
 def test_wrong_inputs(size, options, words):
