@@ -19,7 +19,8 @@ EXERCISES = {
             "Those are the enlarged images. The cache holds features, 1,280 each.": _IMAGES * 3 * 64 * 64 * 4 / 1e6,
             "That is the sample; the question is about the complete set.": 5_000 * _FEATURES * 4 / 1e6,
         },
-        tolerance=0.1,
+        unit="MB",
+        digits=3,
         hint="Multiply: images × features × bytes a feature.",
     ),
     "6.2": Exercise(
@@ -56,6 +57,7 @@ EXERCISES = {
             "That is the side of the map. How large is the image?": 3,
             "33 → 17 → 9 → 5 → 3 → 2: there are five halvings.": 33,
         },
+        unit="pixels",
         hint="An odd side is rounded up when it is halved. From 3 go back five times, to the smallest that fits.",
     ),
     "6.4": Exercise(
@@ -71,6 +73,7 @@ EXERCISES = {
             "That is 99 % of the way.": 44,
             "You took 0.9 for the part that the new value gets. It gets a tenth.": 2,
         },
+        unit="batches",
         hint="After n batches 0.9ⁿ of the way is left: when is that at most 0.05?",
     ),
     "6.5": Exercise(
@@ -82,7 +85,9 @@ EXERCISES = {
             "That is a share. In percentage points it is a hundred times as much.": (72.154 - 71.878) / 100,
             "That is the new accuracy. How far is it from the old one?": 72.154,
         },
-        tolerance=0.0015,
+        tolerance=0.03,
+        unit="points",
+        digits=2,
         hint="The top-1 accuracy of IMAGENET1K_V2 minus that of IMAGENET1K_V1.",
     ),
 }
