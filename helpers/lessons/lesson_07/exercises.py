@@ -1,6 +1,25 @@
 """Exercises of lesson 07."""
 
+import math
+
 from helpers.exercises import Exercise
+
+_CONFIDENT, _UNSURE = -math.log(0.91), -math.log(0.01)
+
+
+def _cosine(part: float) -> float:
+    """The learning rate after this part of the way down from 0.1."""
+    return 0.1 * (1 + math.cos(math.pi * part)) / 2
+
+
+def _idle(decay: float, momentum: float = 0.9, lr: float = 0.05) -> float:
+    """What decay leaves of a weight of 1 without a gradient after 1,000 steps."""
+    weight, velocity = 1.0, 0.0
+    for _ in range(1000):
+        velocity = momentum * velocity + decay * weight
+        weight -= lr * velocity
+    return weight
+
 
 EXERCISES = {
     "7.1": Exercise(
@@ -19,53 +38,57 @@ EXERCISES = {
             "That is the step. Where is w after it?": 1.02,
             "That is the velocity. Where is w?": -10.2,
         },
-        tolerance=0.005,
+        digits=3,
         hint="v = 0.9 · v + 2 · (w − 3), with v = −6 and w = 0.6; then w = w − 0.1 · v.",
     ),
     "7.2": Exercise(
-        0.01464,
+        _cosine(675 / 900),
         "775 is three quarters of the way from step 100 to step 1,000, and half of 1 + cos(¾π) is 0.146. A straight "
         "line would be at 0.025: the cosine spends its last quarter on small steps.",
         {
             "That is a straight line down; a cosine is lower in its last quarter.": 0.025,
-            "That begins the cosine at step 0; it begins when the warm-up ends, at step 100.": 0.01198,
-            "That is the factor. Times lr, 0.1.": 0.1464,
-            "That is one quarter of the way down; 775 is three quarters.": 0.08536,
+            "That begins the cosine at step 0; it begins when the warm-up ends, at step 100.": _cosine(775 / 1000),
+            "That is the factor. Times lr, 0.1.": 10 * _cosine(675 / 900),
+            "That is one quarter of the way down; 775 is three quarters.": _cosine(225 / 900),
             "That is half-way down, at step 550.": 0.05,
-            "The cosine goes from 1 to −1; half of (1 + cosine) goes from 1 to 0.": -0.07071,
+            "The cosine goes from 1 to −1; half of (1 + cosine) goes from 1 to 0.": 0.1 * math.cos(0.75 * math.pi),
         },
-        tolerance=0.00015,
+        digits=2,
         hint="schedule(775, 1000, 100), times 0.1.",
     ),
     "7.3": Exercise(
-        0.780,
+        _idle(5e-4),
         "momentum adds the shrinking up to ten times itself, so about exp(−1,000 · 0.05 · 5e-4 · 10) = exp(−0.25) is "
         "left. Without momentum it would be 98 %.",
         {
-            "That is without momentum, which adds the shrinking up to ten times itself.": 0.975,
-            "That is what is lost. What is left?": 0.220,
-            "That is what is lost, without momentum.": 0.0247,
-            "That is weight decay 4e-5; 5e-4 is asked.": 0.980,
+            "That is without momentum, which adds the shrinking up to ten times itself.": _idle(5e-4, momentum=0),
+            "That is what is lost. What is left?": 1 - _idle(5e-4),
+            "That is what is lost, without momentum.": 1 - _idle(5e-4, momentum=0),
+            "That is weight decay 4e-5; 5e-4 is asked.": _idle(4e-5),
             "A straight line, 1 − 0.25; but each step shrinks what is left, not the first 1.": 0.75,
-            "That leaves out the learning rate (a step shrinks by lr · decay) and momentum.": 0.6065,
-            "That leaves out the learning rate: a step shrinks by lr · decay.": 0.0067,
+            "That leaves out the learning rate (a step shrinks by lr · decay) and momentum.": math.exp(-0.5),
+            "That leaves out the learning rate: a step shrinks by lr · decay.": _idle(5e-4, lr=1),
         },
-        tolerance=0.002,
+        unit="share",
+        digits=2,
         hint="idle([0.05] * 1000, 5e-4).",
     ),
     "7.4": Exercise(
-        0.5003,
+        0.91 * _CONFIDENT + 9 * 0.01 * _UNSURE,
         "the true class has the target 0.91, each of the nine others 0.01: −0.91 · ln 0.91 − 9 · 0.01 · ln 0.01. No "
         "network gets below, however good; so losses with and without smoothing cannot be compared.",
         {
-            "Only the true class, and its target is 0.91; the nine others count as well.": 0.1054,
-            "That is −ln 0.91, of the true class alone; the nine others count as well.": 0.0943,
-            "That is the true class's part; the nine others have their part too.": 0.0858,
-            "The ε is shared by all ten classes, the true one too: 0.91 and 0.01, not 0.9 and 0.0111.": 0.5448,
-            "That is the part of the nine others; the true class has its part too.": 0.4145,
-            "That is knowing nothing, −ln 0.1.": 2.3026,
+            "Only the true class, and its target is 0.91; the nine others count as well.": -math.log(0.9),
+            "That is −ln 0.91, of the true class alone; the nine others count as well.": _CONFIDENT,
+            "That is the true class's part; the nine others have their part too.": 0.91 * _CONFIDENT,
+            "The ε is shared by all ten classes, the true one too: 0.91 and 0.01, not 0.9 and 0.0111.": -0.9
+            * math.log(0.9)
+            - 0.1 * math.log(0.1 / 9),
+            "That is the part of the nine others; the true class has its part too.": 9 * 0.01 * _UNSURE,
+            "That is knowing nothing, −ln 0.1.": math.log(10),
         },
         tolerance=0.001,
+        digits=3,
         hint="Targets 0.91 once and 0.01 nine times; sum −target · ln(target).",
     ),
     "7.5": Exercise(
@@ -87,6 +110,12 @@ EXERCISES = {
             "Gradients, yes. But the learning rate and the order of the images follow from the epoch.": frozenset(
                 {"gradients", "epoch"}
             ),
+            "How would the learning rate, and the order of the images, know how far the run had come?": (
+                frozenset({"epoch"})
+            ),
+            "Dropout and a loader that shuffles would draw other numbers after the break.": frozenset({"random state"}),
+            "The average remembers weights of long ago, which nothing else does.": frozenset({"averaged weights"}),
+            "Without the weights there is nothing to go on from.": frozenset({"weights"}),
             "Those are needed; which are the ones that need not be there?": frozenset(
                 {"weights", "velocities", "random state", "epoch", "averaged weights"}
             ),
