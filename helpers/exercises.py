@@ -99,11 +99,10 @@ class Exercise:
             raise ValueError(
                 f"the answer {self.answer} needs a tolerance above 0 or digits: nobody hits a float exactly"
             )
+        choice = isinstance(self.answer, (bool, str, frozenset))
         for words, wrong in self.misconceptions.items():
-            if self.judge(wrong)[0]:
-                raise ValueError(
-                    f"{wrong} is a right answer, within tolerance or in another unit; it cannot be: {words}"
-                )
+            if wrong == self.answer if choice else self._taken(self._wanted(wrong)) is not None:
+                raise ValueError(f"{wrong} counts as right, perhaps in another unit; it can't be: {words}")
 
     @property
     def options(self) -> list:
@@ -142,37 +141,41 @@ class Exercise:
 
     def _judge_numbers(self, values: tuple) -> tuple[bool, str]:
         wanted = self._wanted(self.answer)
-        if self._right(values):
-            return True, f"Right: {self.why}"
+        taken = self._taken(values)
+        if taken is not None:
+            return True, f"Right{taken}: {self.why}"
         misconceptions = {words: self._wanted(wrong) for words, wrong in self.misconceptions.items()}
         told = [words for words, wrong in misconceptions.items() if _equal(values, wrong)]
         if told:
             return False, f"Not yet. {told[0]}"
-        readings = [(reading, tuple(value / reading.ratio for value in values)) for reading in self._readings()]
-        for reading, read in readings:
-            # Per cent can be told from a share only where it is above 1.
-            if reading.taken and self._right(read) and (reading.name != "per cent" or max(map(abs, values)) > 1):
-                return True, f"Right, in {reading.name}: {self.why}"
         if all(map(self._is_rounded, values, wanted)):
             more = f"{self.digits} significant digits are asked" if self.digits else "please give more digits"
             more = "the exact number is asked" if isinstance(self.answer, int) and not self.digits else more
             return False, f"Not yet: that is rounded too far to tell right from wrong; {more}."
-        told = [words for words, wrong in misconceptions.items() if all(map(_as_typed, values, wrong))]
-        if not told:
-            near = {words: _distance(values, wrong) for words, wrong in misconceptions.items()}
-            limit = min(0.005, _distance(values, wanted))
-            told = sorted((words for words in near if near[words] <= limit), key=near.get)[:1]
+        told = _known(values, misconceptions, closest=min(0.005, _distance(values, wanted)))
         if told:
-            return False, f"Not yet. {' Or: '.join(told[:2])}"
+            return False, f"Not yet. {' Or: '.join(told)}"
+        readings = [(reading, tuple(value / reading.ratio for value in values)) for reading in self._readings()]
         for reading, read in readings:
             if self._right(read) or all(map(self._is_rounded, read, wanted)):
                 rounded = "" if self._right(read) else ", rounded too far"
                 return False, f"Not yet, but near: that is in {reading.name}{rounded}; asked is {self._asked()}."
         for reading, read in readings:
-            for words, wrong in misconceptions.items():
-                if _distance(read, wrong) <= 0.0005:
-                    return False, f"Not yet: that is in {reading.name}, and besides: {words}"
+            told = _known(read, misconceptions, closest=0.0005)
+            if told:
+                return False, f"Not yet: that is in {reading.name}, and besides: {' Or: '.join(told)}"
         return False, f"Not yet: {self._what(values, wanted)}. {self.hint}".rstrip()
+
+    def _taken(self, values: tuple) -> str | None:
+        """What is said after "Right": nothing for the unit asked, the name of another one; None where it is wrong."""
+        if self._right(values):
+            return ""
+        for reading in self._readings():
+            # Per cent can be told from a share only where it is above 1.
+            told_apart = reading.name != "per cent" or max(map(abs, values)) > 1
+            if reading.taken and told_apart and self._right(tuple(value / reading.ratio for value in values)):
+                return f", in {reading.name}"
+        return None
 
     def _what(self, values: tuple, wanted: tuple) -> str:
         """What is wrong with numbers that no known mistake gives."""
@@ -191,7 +194,8 @@ class Exercise:
     def _asked(self) -> str:
         digits = f", to {self.digits} significant digits" if self.digits else ""
         kind = "the whole number" if isinstance(self.answer, int) else "a number"
-        return f"{f'a number in {self.unit}' if self.unit else kind}{digits}"
+        unit = {"": kind, "share": "a share, from 0 to 1"}.get(self.unit, f"a number of {self.unit}")
+        return unit + digits
 
     def _readings(self) -> list[Reading]:
         """Other units that may be meant; none for 0, which is 0 in all of them."""
@@ -211,7 +215,7 @@ class Exercise:
         return all(map(self._near, values, self._wanted(self.answer)))
 
     def _near(self, value: float, wanted: float) -> bool:
-        half = 0.5 * 10.0 ** (_place(wanted) - self.digits + 1) if self.digits and wanted else 0
+        half = _half(wanted, self.digits) if self.digits and wanted else 0
         # Sums and quotients of floats are off by their last bits.
         return abs(value - wanted) <= max(self.tolerance, half) * (1 + 1e-9) + 1e-12 * abs(wanted)
 
@@ -220,12 +224,15 @@ class Exercise:
         whole = isinstance(wanted, int)
         if self._near(value, wanted) or not wanted or (whole and abs(wanted) < 1000):
             return self._near(value, wanted)
-        return any(_equal((value,), (_round(wanted, digits),)) for digits in range(1 + whole, 7))
+        return any(
+            value == _round(value, digits) and abs(value - wanted) <= _half(wanted, digits) * (1 + 1e-9)
+            for digits in range(1 + whole, 7)
+        )
 
     def _plain(self, value):
         if not isinstance(value, str):
             return repr(value)
-        text = re.sub(r"[-_@,]", " ", value.casefold())
+        text = re.sub(r"[-_@,]|(?<=\d)(?=[a-z])", " ", value.casefold())
         if self.ignored:
             text = re.sub(rf"(?<![a-z])(?:{self.ignored})(?![a-z])", " ", text)
         return " ".join(re.sub(r"\d+(?:\.\d+)?", lambda number: f"{float(number[0]):g}", text).split())
@@ -320,14 +327,14 @@ def _choice(value, exercise: Exercise):
     known = {exercise._plain(option): option for option in exercise.options}
     known |= {exercise._plain(other): exercise.answer for other in exercise.also}
     if not isinstance(value, str) or exercise._plain(value) not in known:
-        what = "words" if isinstance(exercise.answer, frozenset) else "one of the words"
-        raise _Unsuitable(f"Your {_show(value)} is none of the choices; take {what} from the question.")
+        raise _Unsuitable(f"Your {_show(value)} is none of the choices; write it as the question does.")
     return known[exercise._plain(value)]
 
 
-def _place(number: float) -> int:
-    """The decimal place of a number's first digit: 2 for 614.4, −2 for 0.0215."""
-    return int(f"{number:e}".partition("e")[2])
+def _half(number: float, digits: int) -> float:
+    """What rounding a number to so many significant digits changes at most: 0.5 for 614.4 and three digits."""
+    place = int(f"{number:e}".partition("e")[2])
+    return 0.5 * 10.0 ** (place - digits + 1)
 
 
 def _round(number: float, digits: int) -> float:
@@ -336,6 +343,13 @@ def _round(number: float, digits: int) -> float:
 
 def _equal(values: tuple, others: tuple) -> bool:
     return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in zip(values, others, strict=True))
+
+
+def _known(values: tuple, misconceptions: dict[str, tuple], closest: float) -> list[str]:
+    """The words of one misconception or two that give `values`: rounded as these were typed, else within `closest`."""
+    typed = [words for words, wrong in misconceptions.items() if all(map(_as_typed, values, wrong))]
+    near = {words: _distance(values, wrong) for words, wrong in misconceptions.items()}
+    return typed[:2] or sorted((words for words in near if near[words] <= closest), key=near.get)[:1]
 
 
 def _as_typed(value: float, wrong: float) -> bool:

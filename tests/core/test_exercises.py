@@ -129,7 +129,7 @@ WRONG = [
     (WHOLE, (288,), "this is tuple"),
     (SHARE, 0.2551, "too large"),
     (SHARE, 25, "Not yet. In per cent."),
-    (WORD, "sometimes", "none of the choices; take one of the words from the question"),
+    (WORD, "sometimes", "none of the choices; write it as the question does"),
     (WORD, "NEVER", "'never' is not it"),
     (WORD, 3, "none of the choices"),
     (YES, 1, "True or False"),
