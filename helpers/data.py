@@ -1,6 +1,7 @@
 """Where do images come from? PNG contact sheets | the official archive → ImageSet → helpers.batches."""
 
 import io
+import operator
 import os
 import shutil
 import socket
@@ -8,7 +9,6 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from http.client import HTTPException
-from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -61,8 +61,8 @@ class ImageSet:
         return len(self.images)
 
     def __getitem__(self, which) -> "ImageSet":
-        if isinstance(which, Integral):  # NumPy's whole numbers too
-            which = [int(which)]
+        if isinstance(which, int) or getattr(which, "ndim", 1) == 0:  # a whole number, NumPy's and PyTorch's too
+            which = [operator.index(which)]
         return ImageSet(self.images[which], self.labels[which], self.classes, self.source)
 
 

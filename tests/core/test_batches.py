@@ -3,6 +3,7 @@
 import statistics
 import time
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -124,6 +125,16 @@ def test_seed_and_epoch_change_the_images():
     assert torch.equal(one, whole(images, augment=NAMES)), "the global random numbers play a part"
 
 
+@pytest.mark.parametrize("options", [{"shuffle": True}, {"augment": ("crop", "flip")}], ids=["order", "augmentation"])
+def test_seeds_share_no_epoch(options):
+    """Three seeds, as the long runs have, 12 epochs each: no two of the 36 see the same."""
+    images, seen = made(20), set()
+    for seed in range(3):
+        batches = Batches(images, 20, seed=seed, **options)
+        seen |= {tuple(next(iter(batches))[0].sum((1, 2, 3)).tolist()) for _ in range(12)}
+    assert len(seen) == 36
+
+
 def test_shuffle_keeps_images_and_labels_together():
     images = made(50)
     batches = Batches(images, 7, shuffle=True, **PLAIN)
@@ -237,6 +248,18 @@ def test_cutout_is_one_square_at_the_mean(side):
         (4, {"augment": {"crop": 33}}, "crop cannot have strength 33: it is the pixels of padding"),
         (4, {"augment": {"cutout": 33}}, "cutout cannot have strength 33: it is the side in pixels"),
         (4, {"augment": {"flip": float("nan")}}, "flip cannot have strength nan"),
+        (4, {"augment": {"flip": True}}, "flip cannot have strength True: it is the probability of a left-right flip"),
+        (4, {"augment": {"crop": True}}, "crop cannot have strength True: it is the pixels of padding"),
+        (4, {"augment": {"crop": 0.5}}, r"crop cannot have strength 0\.5: it is counted in whole pixels"),
+        (4, {"augment": {"cutout": 0.5}}, r"cutout cannot have strength 0\.5: it is counted in whole pixels"),
+        (4, {"augment": {"cutout": 7.9}}, r"cutout cannot have strength 7\.9: it is counted in whole pixels"),
+        (4, {"augment": {"cutout": "8"}}, "cutout cannot have strength '8'"),
+        (True, {}, "a batch holds at least 1 image, not True"),
+        (4, {"image_size": True}, "image_size is a positive number of pixels, not True"),
+        (4, {"seed": 0.5}, r"seed is a whole number, not 0\.5"),
+        (4, {"mean": (125.3, 123.0, 113.9)}, r"three numbers each, of pixels from 0 to 1, std above 0, not \(125\.3"),
+        (4, {"mean": (float("nan"), 0, 0)}, "three numbers each, of pixels from 0 to 1, std above 0, not"),
+        (4, {"std": (0.2, float("nan"), 0.2)}, "three numbers each, of pixels from 0 to 1, std above 0, not"),
         (4, {"std": (0.2, 0.0, 0.2)}, "mean and std need three numbers each, of pixels from 0 to 1, std above 0"),
         (4, {"mean": (0.5, 0.5)}, "mean and std need three numbers each, of pixels from 0 to 1, std above 0"),
     ],
@@ -244,6 +267,13 @@ def test_cutout_is_one_square_at_the_mean(side):
 def test_wrong_inputs(size, options, words):
     with pytest.raises(ValueError, match=words):
         Batches(made(4), size, **options)
+
+
+def test_whole_numbers_of_any_kind_will_do():
+    images = made(6)
+    expected = whole(images, 4, augment={"crop": 3, "cutout": 5}, image_size=16, seed=2)
+    numpy = {"augment": {"crop": np.int64(3), "cutout": 5.0}, "image_size": np.int32(16), "seed": np.int64(2)}
+    assert torch.equal(whole(images, np.int64(4), **numpy), expected)
 
 
 def test_no_images():

@@ -210,6 +210,9 @@ def test_image_set_indexing():
         ([2, 2], [2, 2]),
         (3, [3]),
         (-1, [4]),
+        (np.int64(3), [3]),
+        (torch.tensor(3), [3]),
+        (np.array([4, 0]), [4, 0]),
     ]:
         part = images[which]
         assert isinstance(part, ImageSet) and part.source == "made up" and part.classes == CLASSES

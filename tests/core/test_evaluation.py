@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import evaluation
 from helpers.evaluation import (
     Accuracy,
     accuracy,
     calibration,
     confusion_matrix,
+    device_of,
     fit_temperature,
     mcnemar,
     precision_recall,
@@ -57,6 +59,38 @@ def test_predict_puts_the_mode_back_after_an_error():
     with pytest.raises(RuntimeError):
         predict(model, [(torch.ones(2, 7), None)])
     assert model.training and model.frozen.training
+
+
+@pytest.mark.parametrize("nothing", [[], iter([])], ids=["empty list", "used-up generator"])
+def test_nothing_to_predict(nothing):
+    with pytest.raises(ValueError, match="there are no batches to predict: the list is empty, or a generator that was"):
+        predict(nn.Identity(), nothing)
+
+
+def test_batches_go_to_the_model_and_answers_come_to_the_cpu(monkeypatch):
+    """With a stand-in for an accelerator: inputs are sent to it, logits and labels come back."""
+    sent, fetched = [], []
+
+    class Travelling(torch.Tensor):
+        def to(self, device):
+            sent.append(device)
+            return self
+
+        def cpu(self):
+            fetched.append(len(self))
+            return self.as_subclass(torch.Tensor)
+
+    there = torch.device("cuda", 1)
+    monkeypatch.setattr(evaluation, "device_of", lambda model: there)
+    inputs, labels = torch.ones(3, 2).as_subclass(Travelling), torch.zeros(3).as_subclass(Travelling)
+    outputs, truth = predict_with_labels(nn.Identity(), [(inputs, labels)] * 2)
+    assert sent == [there] * 2 and fetched == [3] * 4
+    assert type(outputs) is type(truth) is torch.Tensor and outputs.shape == (6, 2)
+
+
+def test_device_of():
+    assert device_of(nn.Linear(1, 1)) == torch.device("cpu") == device_of(nn.Identity())
+    assert device_of(nn.Linear(1, 1, device="meta")) == torch.device("meta")
 
 
 def test_predict_results_can_train_a_head():
@@ -268,6 +302,14 @@ def test_mcnemar_without_a_difference():
     same = mcnemar(*pairs(5, 0, 0, 5))
     assert same.p_value == 1 and same.difference == 0 and same.low == -same.high < 0
     assert mcnemar(*pairs(0, 3, 3, 0)).p_value == 1, "never above one"
+
+
+@pytest.mark.parametrize("first, second", [(1, 0), (0, 9), (5, 5), (6, 5), (300, 200), (1100, 1000), (2000, 1000)])
+def test_mcnemar_is_the_sum_of_the_binomial_s_terms(first, second):
+    """In whole numbers of any size, which floats have to meet in 12 digits."""
+    tail = sum(math.comb(first + second, k) for k in range(min(first, second) + 1))
+    exact = min(1.0, 2 * tail / 2 ** (first + second))
+    assert mcnemar(*pairs(3, first, second, 4)).p_value == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 def test_mcnemar_of_many_pairs_is_still_exact():

@@ -68,6 +68,14 @@ def test_mcnemar_is_the_sign_test_on_the_images_that_differ(first, second):
     assert mine.p_value == pytest.approx(theirs, rel=1e-9)
 
 
+@pytest.mark.parametrize("first, second", [(20_300, 19_700), (20_000, 20_000), (19_500, 20_500), (36_000, 4000)])
+def test_mcnemar_of_40_000_images_that_differ(first, second):
+    """Whole numbers would take minutes here."""
+    rows = torch.tensor([[True, False], [False, True]]).repeat_interleave(torch.tensor([first, second]), 0)
+    theirs = min(1.0, 2 * stats.binom.cdf(min(first, second), first + second, 0.5))
+    assert mcnemar(*rows.T).p_value == pytest.approx(theirs, rel=1e-11, abs=0)
+
+
 @SEEDS
 def test_calibration(seed):
     logits, labels = answers(seed)

@@ -4,6 +4,7 @@ import copy
 import os
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from helpers.models import mobilenet_v2
 from helpers.training import cosine_with_warmup, fit
 from tests.core.test_training import batches, blobs, damage_half, groups, images, same, small
 
+NAN = float("nan")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -118,9 +120,45 @@ def test_outputs_that_are_no_scores():
           nn.Conv2d(3, 3, 1), batches())  # fmt: skip
 
 
-@pytest.mark.parametrize("clip", [-1, float("nan")])
-def test_clip_must_be_a_length(clip):
-    fails(ValueError, "clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be", clip_grad_norm=clip)
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"clip_grad_norm": -1}, "clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be -1"),
+        ({"clip_grad_norm": NAN}, "clip_grad_norm is the longest gradient allowed, 0 for any; it cannot be nan"),
+        ({"epochs": 0}, "epochs is a whole number from 1 on, not 0"),
+        ({"epochs": -1}, "epochs is a whole number from 1 on, not -1"),
+        ({"epochs": 2.0}, "epochs is a whole number from 1 on, not 2.0"),
+        ({"epochs": True}, "epochs is a whole number from 1 on, not True"),
+        ({"epochs": "3"}, "epochs is a whole number from 1 on, not '3'"),
+        ({"lr": 0}, "lr is a learning rate above 0, not 0"),
+        ({"lr": -0.1}, "lr is a learning rate above 0, not -0.1"),
+        ({"lr": NAN}, "lr is a learning rate above 0, not nan"),
+        ({"lr": float("inf")}, "lr is a learning rate above 0, not inf"),
+        ({"lr": "0.1"}, "lr is a learning rate above 0, not '0.1'"),
+        ({"warmup_epochs": -1}, "warmup_epochs lies between 0 and the 2 epochs of the run, not -1"),
+        ({"warmup_epochs": 2.5}, "warmup_epochs lies between 0 and the 2 epochs of the run, not 2.5"),
+        ({"warmup_epochs": NAN}, "warmup_epochs lies between 0 and the 2 epochs of the run, not nan"),
+        ({"ema_decay": 1}, "ema_decay is a share from 0 to below 1, not 1"),
+        ({"ema_decay": 1.5}, "ema_decay is a share from 0 to below 1, not 1.5"),
+        ({"ema_decay": True}, "ema_decay is a share from 0 to below 1, not True"),
+        ({"momentum": 2.0}, "momentum is a share from 0 to below 1, not 2.0"),
+        ({"momentum": -0.1}, "momentum is a share from 0 to below 1, not -0.1"),
+        ({"label_smoothing": 1.0}, "label_smoothing is a share from 0 to below 1, not 1.0"),
+        ({"label_smoothing": "a"}, "label_smoothing is a share from 0 to below 1, not 'a'"),
+        ({"weight_decay": -1}, "weight_decay is a number from 0 on, as 5e-4, not -1"),
+        ({"weight_decay": float("inf")}, "weight_decay is a number from 0 on, as 5e-4, not inf"),
+        ({"seed": 1.5}, "seed is a whole number, not 1.5"),
+    ],
+)
+def test_settings_out_of_their_range(given, words):
+    fails(ValueError, words, **{"epochs": 2, **given})
+
+
+def test_settings_at_the_ends_of_their_ranges():
+    ends = {"warmup_epochs": 1, "momentum": 0, "ema_decay": 0.999, "label_smoothing": 0.9, "weight_decay": 0}
+    history = fit(nn.Linear(2, 2), blobs(), epochs=np.int64(1), lr=np.float32(0.1), seed=np.int64(3), **ends)
+    assert len(history) == 1
+    fit(nn.Linear(2, 2), blobs(), epochs=1, lr=0.1, warmup_epochs=0, clip_grad_norm=float("inf"))
 
 
 # -------------------------------------------------------------------------------- a loss that is no number
