@@ -21,6 +21,7 @@ and each wrong implementation is met with its own words.
 import math
 import numbers
 import re
+import reprlib
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -225,7 +226,7 @@ class Exercise:
         if self._near(value, wanted) or not wanted or (whole and abs(wanted) < 1000):
             return self._near(value, wanted)
         return any(
-            value == _round(value, digits) and abs(value - wanted) <= _half(wanted, digits) * (1 + 1e-9)
+            _equal((value,), (_round(value, digits),)) and abs(value - wanted) <= _half(wanted, digits) * (1 + 1e-9)
             for digits in range(1 + whole, 7)
         )
 
@@ -317,7 +318,7 @@ def _number(value, wanted) -> float:
     try:
         finite = math.isfinite(value)
     except OverflowError:  # a whole number beyond every float
-        raise _Unsuitable(f"This is a number of {len(str(value))} digits, far too large.") from None
+        raise _Unsuitable(f"This is not {meant} that fits here: it is far too large.") from None
     if not finite:
         raise _Unsuitable(f"This is {value}, not {meant}: somewhere a calculation divided by zero or overflowed.")
     return value if isinstance(value, int) else float(value)
@@ -366,5 +367,8 @@ def _distance(values: tuple, others: tuple) -> float:
 def _show(value) -> str:
     if isinstance(value, frozenset):
         return "{" + ", ".join(sorted(map(repr, value))) + "}"
-    text = repr(value) if not isinstance(value, (int, float)) or isinstance(value, bool) else f"{value:.10g}"
+    try:
+        text = f"{value:.10g}" if isinstance(value, float) else reprlib.repr(value)
+    except Exception:  # a whole number too long for Python to print, an object that cannot show itself
+        return f"this {type(value).__name__}"
     return text if len(text) <= 40 else text[:37] + "…"

@@ -69,6 +69,90 @@ def test_none_wrong_types_and_impossible_numbers_are_refused_in_a_sentence(numbe
     assert "Not answered yet" in exercise(number).judge(None)[1]
 
 
+NUMERIC = [number for number in NUMBERS if type(EVERY[number].answer) in (int, float)]
+# What else counts as right: {first word of the unit: factors}; a count is a whole number of 10,000 or more.
+ALSO_RIGHT = {"share": (100,), "MB": (1e6, 1e3, 1e-3), "M": (1e6, 1e-3), "s": (1e3, 1e6), "ms": (1e-3, 1e3)}
+ONES = (1e-3, 1e-6, 1e-9)
+
+
+def factors(one) -> tuple:
+    unit = one.unit.partition(" ")[0]
+    if unit in ALSO_RIGHT:
+        return ALSO_RIGHT[unit]
+    return ONES if type(one.answer) is int and one.answer >= 10_000 and unit not in ("%", "points") else ()
+
+
+def is_right(one, value: float) -> bool:
+    """By the rules alone: within the tolerance, or the same in the digits asked, in the unit asked or one as good."""
+    for factor in (1, *factors(one)):
+        other = value / factor
+        width = max(one.tolerance, 1e-9 * abs(one.answer))
+        if one.digits and one.answer:
+            width = max(width, 0.5 * 10 ** (math.floor(math.log10(abs(one.answer))) + 1 - one.digits))
+        # A share of 0.4 % is 0.004: typed as 0.4 it could be a share, too.
+        if abs(other - one.answer) <= width * (1 + 1e-6) and not (factor == 100 and abs(value) <= 1):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("number", NUMERIC)
+def test_the_answer_as_people_type_it(number):
+    """Rounded, in per cent, in millions, doubled, off by a little: right where the rules say so, never an exception."""
+    one, a = EVERY[number], EVERY[number].answer
+    rounded = [float(f"{a:.{digits}g}") for digits in (1, 2, 3, 4, 5)]
+    scaled = [a * factor for factor in (100, 0.01, 1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9, 2, 0.5, 8, 1e6 / 2**20, -1)]
+    near = [a * 1.02, a * 0.98, a * 1.004, a + 1, a - 1, a + one.tolerance, 0]
+    read = [float(f"{value:.{digits}g}") for value in scaled for digits in (2, 3)]
+    for value in (*rounded, *scaled, *near, *read):
+        for dressed in (value, float(value), np.float64(value), torch.tensor(float(value), dtype=torch.float64)):
+            right, words = one.judge(dressed)
+            assert right == is_right(one, float(value)), (value, one.answer, words)
+            assert words[-1] in ".!?;)" or right, words
+    if one.digits:
+        assert one.judge(float(f"{a:.{one.digits}g}"))[0] and one.judge(float(f"{a:.{one.digits + 2}g}"))[0]
+
+
+@pytest.mark.parametrize("number", NUMERIC)
+def test_the_right_answer_rounded_is_never_called_too_large_or_too_small(number):
+    one = EVERY[number]
+    for digits in (2, 3):
+        value = float(f"{one.answer:.{digits}g}")
+        if isinstance(one.answer, float) or one.answer >= 1000:
+            right, words = one.judge(value)
+            known = any(math.isclose(value, wrong) for wrong in one.misconceptions.values())
+            assert right or known or "rounded too far" in words, words
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_whatever_is_typed_there_is_an_answer_and_no_exception(number):
+    one = EVERY[number]
+    a = one.answer
+    things = [
+        None,
+        ...,
+        [],
+        {},
+        (),
+        set(),
+        "",
+        str(a),
+        repr(a),
+        f"{a} %",
+        b"",
+        [a],
+        {"a": a},
+        True,
+        10**400,
+        -(10**400),
+    ]
+    things += [float("nan"), np.nan, torch.tensor([]), torch.zeros(2), np.array("x"), torch.ones(1, 1), print, type, re]
+    things += [1 + 1j, range(3), (None,), [[1]], {None}, {1, "a"}, "MACs", ["crop", 3], Exercise, iter([]), Ellipsis]
+    for thing in things:
+        right, words = one.judge(thing)
+        assert isinstance(right, bool) and len(words) > 10
+        assert not right or thing in (a, [a], str(a)) or (thing == "MACs" and a == {"MACs"}), (thing, words)
+
+
 def test_no_refusal_gives_the_answer_away(number):
     one = exercise(number)
     refusals = [f"{words}" for words in one.misconceptions] + [one.hint, one.judge(None)[1], one.judge(math.nan)[1]]
@@ -107,7 +191,30 @@ SOME = Exercise(
 )
 
 
+MEMORY = Exercise(614.4, "images × values × bytes", {"One byte a value.": 153.6}, unit="MB", digits=3)
+COUNT = Exercise(10_838_016, "kernels × positions", {"All positions.": 43_352_064}, unit="MACs")
+CHANCE = Exercise(
+    22 / 1024, "both directions count", {"One only.": 11 / 1024, "Exactly 9.": 20 / 1024}, unit="share", digits=2
+)
+RARE = Exercise(0.004, "one of 250", {"One of 500.": 0.002}, unit="share", digits=1)
+LEFT = Exercise(0.7788, "e to minus a quarter", {"No momentum.": 0.9753, "4e-5.": 0.9802}, digits=2)
+POINTS = Exercise(1.62, "a mean of means", {"The mean.": 81.82}, unit="points", digits=2)
+NETWORK = Exercise(
+    "V3-Small 0.75 at 224",
+    "44M MACs",
+    {"Too large.": "V2 0.5 at 160"},
+    ignored="α|at|px|pixels?|224",
+    also=("the third",),
+)
+
+
 RIGHT = [
+    (MEMORY, [614.4, 614, 614.0, 614_400_000, 614e6, 0.6144, 0.614, 614_400]),
+    (COUNT, [10_838_016, 10.838016, 10838.016, 0.010838016]),
+    (CHANCE, [0.021, 0.0215, 0.02148, 2.1, 2.15, 2.1484]),
+    (LEFT, [0.78, 0.779, 0.7788]),
+    (POINTS, [1.6, 1.62]),
+    (NETWORK, ["V3-Small α 0.75 at 224 px", "v3 small 0.75", "V3-Small 0.750 224px", "The Third", {"V3-Small 0.75"}]),
     (WHOLE, [288, 288.0, torch.tensor(288), np.int64(288)]),
     (SHARE, [0.2549, np.float32(0.25)]),
     (WORD, ["  After the  SPLIT "]),
@@ -116,6 +223,31 @@ RIGHT = [
     (SOME, [{"flip", "crop"}, ["Crop", "flip"]]),
 ]
 WRONG = [
+    (MEMORY, 585.9375, "that is in MiB, units of 2²⁰ bytes"),
+    (MEMORY, 4915.2, "megabits"),
+    (MEMORY, 146.48, "that is in MiB, units of 2²⁰ bytes (a MB is 10⁶ bytes), and besides: One byte a value."),
+    (MEMORY, 154, "One byte a value."),
+    (MEMORY, 610, "rounded too far to tell right from wrong; 3 significant digits are asked"),
+    (COUNT, 21_676_032, "FLOPs (one MAC is two of them)"),
+    (COUNT, 10.8, "that is in millions, rounded too far; asked is a number of MACs"),
+    (COUNT, 10_800_000, "rounded too far to tell right from wrong; the exact number is asked"),
+    (COUNT, 43.35, "that is in millions, and besides: All positions."),
+    (COUNT, 43_400_000, "All positions."),
+    (CHANCE, 0.02, "rounded too far"),
+    (CHANCE, 0.0107, "One only."),
+    (CHANCE, 1.07, "that is in per cent, and besides: One only."),
+    (CHANCE, 0.0195, "Exactly 9."),
+    (CHANCE, -0.0215, "the size is right, and the sign is not"),
+    (RARE, 0.4, "that is in per cent; asked is a share, from 0 to 1"),
+    (LEFT, 0.98, "No momentum. Or: 4e-5."),
+    (LEFT, 0.975, "Not yet. No momentum."),
+    (LEFT, 0.9805, "Not yet. 4e-5."),
+    (LEFT, 0.8, "rounded too far"),
+    (POINTS, 0.0162, "parts of 1 (percentage points are asked)"),
+    (POINTS, 0, "0 is too small"),
+    (NETWORK, "V2 α 0.5 at 160 px", "Too large."),
+    (NETWORK, "V2 0.5", "none of the choices; write it as the question does"),
+    (WHOLE, 10**400, "far too large"),
     (WHOLE, 287, "287 is too small. Count again."),
     (WHOLE, 1e9, "too large"),
     (WHOLE, 288.4, "288.4 is none"),
@@ -136,6 +268,7 @@ WRONG = [
     (YES, "True", "True or False"),
     (PAIR, 32, "Several values"),
     (PAIR, "32, 16", "Several values"),
+    (PAIR, (16.0, 31), "0 of the 2 numbers are right"),
     (PAIR, (32,), "Meant here are 2 numbers, in a tuple; this has 1"),
     (PAIR, (32, 15), "1 of the 2 numbers is right"),
     (PAIR, (32, math.nan), "nan"),
@@ -179,6 +312,10 @@ def test_careless_declarations_are_refused():
         Exercise(0.25, "")
     with pytest.raises(TypeError, match="list"):
         Exercise([1, 2], "")
+    with pytest.raises(ValueError, match="counts as right, perhaps in another unit; it can't be: In per cent"):
+        Exercise(0.25, "", {"In per cent.": 25}, unit="share", digits=2)
+    with pytest.raises(ValueError, match="counts as right"):
+        Exercise("a", "", {"Not a.": "a"})
 
 
 def test_the_guard_against_giving_away_works():
