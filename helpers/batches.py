@@ -63,7 +63,7 @@ class Batches:
             raise ValueError(f"seed is a whole number, not {seed!r}")
         if not len(image_set):
             raise ValueError("there are no images to make batches of")
-        ranges = all(0 <= value <= 1 for value in mean) and all(0 < value < math.inf for value in std)
+        ranges = all(-1 <= value <= 1 for value in mean) and all(0 < value < math.inf for value in std)
         if len(mean) != 3 or len(std) != 3 or not ranges:
             raise ValueError(
                 f"mean and std need three numbers each, of pixels from 0 to 1, std above 0, not {mean!r} and {std!r}"

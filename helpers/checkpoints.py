@@ -118,7 +118,7 @@ def save_checkpoint(
         "random": torch.get_rng_state(),
         "cuda_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
-    part = newest.with_name(newest.name + ".part")
+    part, free = newest.with_name(newest.name + ".part"), shutil.disk_usage(newest.parent).free
     try:
         torch.save(state, part)
         with open(part, "rb+") as file:  # on the disk before it takes the name: a power cut must not leave it empty
@@ -127,23 +127,22 @@ def save_checkpoint(
             os.replace(newest, previous)
         os.replace(part, newest)
     except (OSError, RuntimeError) as error:  # PyTorch tells of a full disk by a RuntimeError about a position
-        raise _not_saved(error, newest, state) from error
+        raise _not_saved(error, newest, state, free) from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def _not_saved(error: Exception, newest: Path, state: dict) -> OSError:
+def _not_saved(error: Exception, newest: Path, state: dict, free: int) -> OSError:
     """What went wrong, what is safe, what to do."""
     parts = [state["model"], state["averaged"] or {}, state["best"] or {}, *state["optimizer"]["state"].values()]
     needed = sum(value.nbytes for part in parts for value in part.values() if isinstance(value, torch.Tensor))
-    free, full = shutil.disk_usage(newest.parent).free, (errno.ENOSPC, errno.EDQUOT)
-    number = getattr(error, "errno", None) or (errno.ENOSPC if free < needed + 100_000 else errno.EIO)
-    reason = "the disk is full" if number in full else str(error).strip().splitlines()[0]
+    number = getattr(error, "errno", None) or (errno.ENOSPC if free < 1.1 * needed + 1e6 else errno.EIO)
+    reason = "the disk is full" if number in (errno.ENOSPC, errno.EDQUOT) else str(error).strip().splitlines()[0]
     before = [file for file in generations(newest) if file.exists()]
     safe = f"epoch {state['epoch'] - 1} is safe in {before[0]}" if before else "no epoch is saved yet"
     return OSError(
         number, f"epoch {state['epoch']} could not be saved in {newest.parent}: {reason} (it takes {needed / 1e6:,.1f} "
-        f"MB, {free / 1e6:,.1f} MB are free); {safe}. Make room, and the same command goes on"
+        f"MB, {free / 1e6:,.1f} MB were free); {safe}. Make room, and the same command goes on"
     )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def fit(
     if checkpoint:
         check_writable(checkpoint)
         networks["settings"] = {
-            **_described(optimizer, schedule),
+            **_described(optimizer, schedule, steps, warmup),
             "warmup_epochs": float(warmup_epochs),
             "label_smoothing": float(label_smoothing),
             "ema_decay": float(ema_decay),
@@ -205,14 +205,17 @@ def _optimizer(make, weights: list[nn.Parameter], lr, momentum: float, weight_de
     return made
 
 
-def _described(optimizer: torch.optim.Optimizer, schedule: Callable) -> dict[str, str]:
+def _described(optimizer: torch.optim.Optimizer, schedule: Callable, steps: int, warmup: int) -> dict[str, str]:
     """Optimizer and schedule in words, for a checkpoint: {"optimizer": "SGD", "lr": "0.1", …, "schedule": …}."""
     words = {"optimizer": type(optimizer).__name__}
     for name in sorted(optimizer.param_groups[0].keys() - {"params"}):
         values = [str(group.get(name)) for group in optimizer.param_groups]
         words[name] = values[0] if len(set(values)) == 1 else " / ".join(values)
-    factors = [f"{schedule(step, 32, 8):.3g}" for step in (0, 7, 12, 20, 31)]  # two lambdas have the same name
-    return words | {"schedule": f"{getattr(schedule, '__name__', type(schedule).__name__)} {' '.join(factors)}"}
+    words["schedule"] = getattr(schedule, "__name__", type(schedule).__name__)
+    if schedule not in (cosine_with_warmup, constant_with_warmup):  # two lambdas have the same name
+        factors = [schedule(part * (steps - 1) // 4, steps, warmup) for part in range(5)]
+        words["schedule"] += f" of factors {' '.join(f'{factor:.3g}' for factor in factors)}"
+    return words
 
 
 def _resumed(path, model, optimizer, networks: dict, batches, log) -> tuple[int, History]:
@@ -231,7 +234,7 @@ def _resumed(path, model, optimizer, networks: dict, batches, log) -> tuple[int,
 
 @contextmanager
 def _stoppable(checkpoint, start: int, epochs: int, log) -> Iterator[list[int]]:
-    """On Ctrl-C say what is safe, in the log and beside the traceback, and let it stop the program.
+    """On Ctrl-C say what is safe, in the log and under the traceback, and let it stop the program.
 
     Yields a list whose last number is the last epoch that was saved; whoever saves another appends it.
     """
@@ -239,15 +242,15 @@ def _stoppable(checkpoint, start: int, epochs: int, log) -> Iterator[list[int]]:
     try:
         yield saved
     except KeyboardInterrupt as stop:
-        words = "stopped, and nothing is saved: with checkpoint=, a run goes on from its last whole epoch"
+        words = "nothing is saved; with checkpoint=, a run goes on from its last whole epoch"
         if checkpoint:
-            words = f"stopped before an epoch was saved in {checkpoint}: the same command starts anew"
+            words = f"no epoch was saved in {checkpoint} yet; the same command starts anew"
             if saved[-1]:
-                words = f"stopped: epoch {saved[-1]} of {epochs} is safe in {checkpoint}; the same command goes on"
+                words = f"epoch {saved[-1]} of {epochs} is safe in {checkpoint}; the same command goes on"
             words += " (in a notebook: build the network anew first)"
-        stop.add_note(words)
+        stop.args = (words,)
         if log:
-            log(words)
+            log(f"stopped: {words}")
         raise
 
 
