@@ -53,9 +53,10 @@ class CodeExercise:
     """A function or class to write, called `name` on the page.
 
     `reference`: a right one, whose parameters are those that the learner's must take. `mistakes`: {what to say: a wrong
-    one}; the first that gives what the learner's gives in *all* cases is named. Numbers may differ by `tolerance`,
-    times the number where it is above 1; tensors must agree in kind (bool, whole, floating), and in dtype with
-    `exact_dtype`. `seconds` is the limit of one case. Inputs may not be changed in place unless `in_place`.
+    one}; the first that gives what the learner's gives (or breaks the same `holds`) in *all* cases is named. Numbers
+    may differ by `tolerance`, times the number where it is above 1; tensors must agree in kind (bool, whole, floating),
+    and in dtype with `exact_dtype`. Where the reference raises an error, one of this type is asked. `seconds` is the
+    limit of one case. Inputs may not be changed unless `in_place`.
     """
 
     name: str
@@ -79,50 +80,48 @@ class CodeExercise:
         if _is_stub(written, self.reference):
             return False, UNANSWERED.format(self.name)
         with _random_states_kept():
-            right, words, printed = self._compare(written)
+            got = self._outcomes(written)
+            right, words = self._verdict(got)
+        printed = next((outcome.printed for outcome in got if outcome.printed), "")
         if printed and not right:
             words += f" It printed: {printed[:200]}"
         return right, words
 
-    def _compare(self, written) -> tuple[bool, str, str]:
+    def _outcomes(self, written) -> list["_Outcome"]:
+        """What comes of each case, up to the first that takes too long."""
         got = []
         for case in self.cases:
             got.append(_run(case, written, self.seconds))
             if isinstance(got[-1].error, _TooLong):
-                return (
-                    False,
-                    f"Not yet: {case.words} it was stopped after {self.seconds:g} seconds. Does a loop end?",
-                    "",
-                )
-        printed = next((outcome.printed for outcome in got if outcome.printed), "")
-        if all(outcome.is_nothing() for outcome in got):
-            return False, UNANSWERED.format(self.name), printed
-        wanted = [_run(case, self.reference, math.inf) for case in self.cases]
-        wrong = [self._differs(*three) for three in zip(self.cases, got, wanted, strict=True)]
-        if any(wrong):
-            for words, mistake in self.mistakes.items():
-                if all(
-                    self._same(case, outcome, _run(case, mistake, self.seconds))
-                    for case, outcome in zip(self.cases, got, strict=True)
-                ):
-                    return False, f"Not yet. {words}", printed
-        changed = next((case.words for case, outcome in zip(self.cases, got, strict=True) if outcome.changed), "")
-        if changed and not self.in_place:
-            what = "and gives a wrong result" if any(wrong) else "although its result is right"
-            return (
-                False,
-                f"Not yet: your {self.name} changed its input ({changed}), {what}. Work on a new one.",
-                printed,
-            )
-        if any(wrong):
-            index = next(index for index, words in enumerate(wrong) if words)
-            return False, f"Not yet: {self.cases[index].words} {wrong[index]}. {self.hint}".rstrip(), printed
-        return True, f"Right: {self.why}", printed
+                break
+        return got
 
-    def _differs(self, case: Case, got: "_Outcome", wanted: "_Outcome") -> str | None:
+    def _verdict(self, got: list["_Outcome"]) -> tuple[bool, str]:
+        last = self.cases[len(got) - 1].words
+        if isinstance(got[-1].error, _TooLong):
+            return False, f"Not yet: {last} it was stopped after {self.seconds:g} seconds. Does a loop end?"
+        if all(outcome.is_nothing() for outcome in got):
+            return False, UNANSWERED.format(self.name)
+        cases = list(zip(self.cases, got, strict=True))
+        wrong = [f"{case.words} {words}" for case, outcome in cases if (words := self._differs(case, outcome))]
+        for words, mistake in self.mistakes.items() if wrong else ():
+            if all(self._same(case, outcome, _run(case, mistake, self.seconds)) for case, outcome in cases):
+                return False, f"Not yet. {words}"
+        changed = [case.words for case, outcome in cases if outcome.changed]
+        if changed and not self.in_place:
+            what = "and gives a wrong result" if wrong else "although its result is right"
+            return False, f"Not yet: your {self.name} changed its input ({changed[0]}), {what}. Work on a new one."
+        if wrong:
+            return False, f"Not yet: {wrong[0]}. {self.hint}".rstrip()
+        return True, f"Right: {self.why}"
+
+    def _differs(self, case: Case, got: "_Outcome") -> str | None:
         """How an outcome differs from the right one, in words; None where it does not."""
+        wanted = _run(case, self.reference, math.inf)
+        if wanted.error is not None and got.error is None:
+            return f"it should stop with {type(wanted.error).__name__}, and goes on"
         if got.error is not None:
-            return got.trouble()
+            return None if type(got.error) is type(wanted.error) else got.trouble()
         if case.holds:
             return got.verdict
         words = difference(got.result, wanted.result, self.tolerance, self.exact_dtype)
@@ -138,7 +137,7 @@ class CodeExercise:
     def _unsuitable(self, written) -> str | None:
         kind = "class" if inspect.isclass(self.reference) else "function"
         if not callable(written) or (kind == "class") != inspect.isclass(written):
-            what = "a class" if inspect.isclass(written) else f"this is {type(written).__name__}"
+            what = "this is a class" if inspect.isclass(written) else f"this is {type(written).__name__}"
             what = "this is a function" if inspect.isroutine(written) else what
             return f"The {kind} itself is meant here, check(…, {self.name}) without parentheses after its name; {what}."
         try:
@@ -243,8 +242,7 @@ def _array_differs(got, wanted, tolerance, exact_dtype) -> str | None:
     if list(got.shape) != list(wanted.shape):
         return f"shape {list(got.shape)} instead of {list(wanted.shape)}"
     got, wanted = (torch.as_tensor(value).detach() for value in (got, wanted))
-    kinds = [_kind(value) for value in (got, wanted)]
-    if kinds[0] != kinds[1] or (exact_dtype and got.dtype != wanted.dtype):
+    if _kind(got) != _kind(wanted) or (exact_dtype and got.dtype != wanted.dtype):
         return f"{got.dtype} values instead of {wanted.dtype}".replace("torch.", "")
     got, wanted = got.double(), wanted.double()
     close = (got - wanted).abs() <= tolerance * wanted.abs().clamp(min=1)
@@ -259,9 +257,7 @@ def _array_differs(got, wanted, tolerance, exact_dtype) -> str | None:
 
 
 def _kind(tensor) -> str:
-    if tensor.dtype == torch.bool:
-        return "bool"
-    return "floating" if tensor.is_floating_point() else "complex" if tensor.is_complex() else "whole"
+    return "floating" if tensor.is_floating_point() else "bool" if tensor.dtype == torch.bool else "whole"
 
 
 def _instead(got, wanted) -> str:
@@ -306,7 +302,7 @@ class _Outcome:
                 line = linecache.getline(name, trace.tb_lineno).strip()
                 place = f", in line {trace.tb_lineno}" + (f": `{line}`" if line else "")
             trace = trace.tb_next
-        return what + place
+        return what + (place or ", outside your own lines: what they gave could not be used")
 
 
 def _run(case: Case, written, seconds: float) -> _Outcome:
@@ -320,7 +316,7 @@ def _run(case: Case, written, seconds: float) -> _Outcome:
         try:
             with torch.enable_grad(), _Limit(seconds):
                 outcome.result = use(written, *inputs, **options)
-            outcome.verdict = case.holds(outcome.result) if case.holds else None
+            outcome.verdict = _holds(case, outcome.result)
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # also SystemExit
@@ -328,6 +324,15 @@ def _run(case: Case, written, seconds: float) -> _Outcome:
     outcome.printed = " ".join(printed.getvalue().split())
     outcome.changed = difference((inputs, options), (case.inputs, case.options)) is not None
     return outcome
+
+
+def _holds(case: Case, result) -> str | None:
+    if result is None and case.holds:
+        return "it gives nothing (None: is there a return?)"
+    try:
+        return case.holds(result) if case.holds else None
+    except Exception as problem:
+        return f"it gives a value of type {type(result).__name__}, which does not fit ({problem})"
 
 
 class _TooLong(BaseException):
@@ -346,22 +351,18 @@ class _Limit:
 
     def __enter__(self):
         self.deadline = time.monotonic() + self.seconds
-        if self.seconds == math.inf:
-            return
-        if self.timer:
+        if self.timer and self.seconds < math.inf:
             self.old = signal.signal(signal.SIGALRM, lambda _, frame: self.ring(frame))
             self.left = signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.05)
-        else:
+        elif self.seconds < math.inf:
             self.old = sys.gettrace()
             sys.settrace(self.trace)
 
     def __exit__(self, *_):
-        if self.seconds == math.inf:
-            return
-        if self.timer:
+        if self.timer and self.seconds < math.inf:
             signal.setitimer(signal.ITIMER_REAL, *self.left)
             signal.signal(signal.SIGALRM, self.old)
-        else:
+        elif self.seconds < math.inf:
             sys.settrace(self.old)
 
     def ring(self, frame):
