@@ -71,7 +71,7 @@ def show_images(
     for axis in axes.flat:
         axis.axis("off")
     for index, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
-        axis.imshow(image)
+        axis.imshow(image.numpy())
         if titles:
             axis.set_title(titles[index], fontsize=8, fontweight="normal", loc="center", pad=3)
     if title:
