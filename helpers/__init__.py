@@ -3,6 +3,7 @@
 Import this before torch: it settles how PyTorch's threads wait, and that can only be said before they exist.
 """
 
+import os
 import platform
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from helpers.claims import claim
 threads.settle()
 claims.shift_seeds(claims.asked_shift())  # by nothing, unless HELPERS_SEED asks for it
 
-ROOT = Path(__file__).resolve().parent.parent
+# A long run in several processes works from a copy of this folder (studies.py); everything else stays where it is.
+ROOT = Path(os.environ.get("HELPERS_COPY_OF") or Path(__file__).resolve().parent.parent)
 DATA = ROOT / "data"
 
 __all__ = ["DATA", "ROOT", "about", "claim"]

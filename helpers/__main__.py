@@ -2,6 +2,8 @@
 
 import argparse
 import ast
+import os
+import shutil
 import sys
 import time
 from importlib import import_module
@@ -55,11 +57,27 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     words = sys.argv[1:] if arguments is None else arguments
     name = next((word for word in words if not word.startswith("-")), None)
-    options = parser(name).parse_args(words)
     try:
+        options = parser(name).parse_args(words)
+        options.words = words
         return import_module(_module(commands()[options.command])).run(options, log) or 0
+    except KeyboardInterrupt as stop:
+        if "HELPERS_COPY_OF" not in os.environ:  # one of several processes leaves the word to the first
+            print(f"Stopped: {str(stop) or 'the same command starts it again'}.", file=sys.stderr)
+        return 130
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        # torch.save's way of saying that a file could not be written to its end
+        from helpers.results import runs_folder
+
+        folder = runs_folder()
+        left = shutil.disk_usage(folder if folder.exists() else HERE).free / 1e6
+        print(f"OSError: a checkpoint could not be written: {left:,.1f} MB are left on the disk of {folder}. The epoch "
+              "before it is safe; make room, and the same command goes on", file=sys.stderr)  # fmt: skip
         return 1
 
 

@@ -1,29 +1,37 @@
 """Channel statistics of the images → data/results/channel_stats.csv"""
 
-import time
+import argparse
 
+from helpers import studies
 from helpers.data import channel_stats, load_cifar10
-from helpers.results import provenance, record
+
+SIZES = {5_000: "sample", 50_000: "full"}  # training images → what to load
 
 
-def arguments(parser) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="also of the complete set (CIFAR10_DIR, or a download)")
+    studies.arguments(parser, device=False)
 
 
-def run(options, log) -> None:
-    channel_statistics(options.full)
+def units(options: argparse.Namespace) -> list[dict]:
+    return [{"images": size} for size in SIZES if size == 5_000 or options.full or options.missing]
 
 
-def channel_statistics(full: bool) -> None:
-    """Print channel statistics of the training images, and record them with their provenance."""
-    for which in ["sample", "full"] if full else ["sample"]:
-        started = time.monotonic()
-        train, _ = load_cifar10(which)
-        stats = channel_stats(train)
-        rows = []
-        for name, values in stats._asdict().items():
-            print(f"{train.source}: {name} {', '.join(f'{value:.4f}' for value in values)}")
-            row = dict(zip(("red", "green", "blue"), [f"{value:.8f}" for value in values], strict=True))
-            rows.append({"images": len(train), "statistic": name, **row, "source": train.source})
-        made = provenance(time.monotonic() - started)
-        record("channel_stats.csv", [{**row, **made} for row in rows], ("images", "statistic"))
+def measure(unit: dict, run: studies.Run) -> list[dict]:
+    """Mean, deviation and mean deviation of an image of the training images' colours; three rows."""
+    train, _ = load_cifar10(SIZES[unit["images"]])
+    rows = []
+    for name, values in channel_stats(train)._asdict().items():
+        run.log(f"{train.source}: {name} {', '.join(f'{value:.4f}' for value in values)}")
+        colours = dict(zip(("red", "green", "blue"), [f"{value:.8f}" for value in values], strict=True))
+        rows.append({"statistic": name, **colours, "source": train.source})
+    return rows
+
+
+STUDY = studies.Study(
+    "channel_stats.csv", ("images", "statistic"), units, measure, made_by=(channel_stats, load_cifar10, measure)
+)
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)

@@ -1,8 +1,8 @@
-"""What does each MobileNet cost? Counted once for every family, width and resolution: data/results/cost_grid.csv."""
+"""What does each MobileNet cost? Counted once for every family, width and resolution → data/results/cost_grid.csv"""
 
+import argparse
 import csv
 import functools
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from helpers import DATA
+from helpers import DATA, studies
 from helpers.costs import count_macs, count_params, peak_activation_bytes
 from helpers.models import mobilenet_v1, mobilenet_v2
 
@@ -58,19 +58,6 @@ def count(family: str, width: float, resolution: int) -> Cost:
     return Cost(params, macs, last.in_features, peak_activation_bytes(model, resolution, 1))
 
 
-def write_grid() -> Path:
-    """Count every network and write the grid with its provenance."""
-    from helpers.results import provenance, record
-
-    started = time.monotonic()
-    keys = [(f, w, r) for f in FAMILIES for w in WIDTHS for r in RESOLUTIONS]
-    rows = [{"family": f, "width": f"{w:g}", "resolution": r, **count(f, w, r)._asdict()} for f, w, r in keys]
-    made = provenance(time.monotonic() - started)
-    path = record(GRID.name, [{**row, **made} for row in rows], ("family", "width", "resolution"))
-    print(f"{len(rows)} networks counted in {made['seconds']} s → data/results/{path.name}")
-    return path
-
-
 @functools.cache
 def read_grid(path: Path = GRID) -> dict[tuple[str, float, int], Cost]:
     """(family, width, resolution) → Cost, from the committed file. Raises FileNotFoundError when it is missing."""
@@ -81,3 +68,27 @@ def read_grid(path: Path = GRID) -> dict[tuple[str, float, int], Cost]:
             (row["family"], float(row["width"]), int(row["resolution"])): Cost(*(int(row[n]) for n in Cost._fields))
             for row in csv.DictReader(file)
         }
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    studies.arguments(parser, device=False)
+
+
+def units(options: argparse.Namespace) -> list[dict]:
+    """Every network of the grid."""
+    return [{"family": f, "width": f"{w:g}", "resolution": r} for f in FAMILIES for w in WIDTHS for r in RESOLUTIONS]
+
+
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Count one network."""
+    return count(unit["family"], float(unit["width"]), unit["resolution"])._asdict()
+
+
+STUDY = studies.Study(
+    GRID.name, ("family", "width", "resolution"), units, measure,
+    made_by=(build, count, count_params, count_macs, peak_activation_bytes, mobilenet_v1, mobilenet_v2),
+)  # fmt: skip
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)

@@ -4,14 +4,17 @@ Width 0.5 has 17 blocks. Leave one a stage, seven in all, and width 0.72 costs t
 parameters. The row is judged as the zoo's are, so it belongs beside the zoo's row of width 0.5, same seed.
 """
 
+import argparse
+
 import torch
 from torchvision.models import MobileNetV2
 
-from helpers.recipes import long_run
-from helpers.results import record
+from helpers import studies
+from helpers.recipes import HOW_ZOO, ZOO, long_run, recipe_arguments, recipe_of
 
 # arXiv:1801.04381, table 2, with every stage's repeats cut to one: expansion, channels out, repeats, stride
 STAGES = [(1, 16, 1, 1), (6, 24, 1, 2), (6, 32, 1, 2), (6, 64, 1, 2), (6, 96, 1, 1), (6, 160, 1, 2), (6, 320, 1, 1)]
+KEY = ("blocks", "seed", "epochs")
 
 
 def shallow_net(width: float = 0.72) -> MobileNetV2:
@@ -21,17 +24,27 @@ def shallow_net(width: float = 0.72) -> MobileNetV2:
     return model
 
 
-def arguments(parser) -> None:
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--limit", type=int, help="use so many training images only: a trial, nothing is recorded")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=studies.seed, nargs="+", default=[0, 1, 2], help="0, 1 and 2 when none is given")
+    recipe_arguments(parser, ZOO)
+    studies.arguments(parser)
 
 
-def run(options, log) -> None:
-    torch.manual_seed(options.seed)
-    name = f"shallow_{options.seed}_{options.epochs}"
-    result = long_run(shallow_net(), 32, options.seed, options.epochs, 0.1, 5e-4, options.limit, name, log)
-    if result:
-        row, history = result
-        last = {"validation_accuracy": f"{history.validation_accuracy[-1]:.4f}"}
-        record("shallow.csv", [{"blocks": 7, "width": 0.72, "seed": options.seed, **row, **last}], ("blocks", "seed"))
+def units(options: argparse.Namespace) -> list[dict]:
+    recipe = recipe_of(options, ZOO).columns()
+    return [{"blocks": 7, "width": 0.72, "seed": seed, **recipe} for seed in options.seed]
+
+
+def measure(unit: dict, run: studies.Run) -> dict | None:
+    """Train the network by the zoo's recipe and judge it once."""
+    torch.manual_seed(unit["seed"])
+    checkpoint = run.checkpoint("shallow", unit, *KEY)
+    found = long_run(shallow_net(), recipe_of(run.options, ZOO), checkpoint, run, seed=unit["seed"])
+    return found and {**found[0], "validation_accuracy": f"{found[1].validation_accuracy[-1]:.4f}"}
+
+
+STUDY = studies.Study("shallow.csv", KEY, units, measure, made_by=(shallow_net, STAGES, *HOW_ZOO, measure))
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)

@@ -7,9 +7,9 @@ features computed once in evaluation mode; the same head, optimizer, epochs and 
 thing at a time, and each is compared with the right one on the same test images.
 
 It runs on the complete set. The shipped backbone stands in for torchvision's weights; --weights imagenet takes those.
-Rows that are there already are skipped.
 """
 
+import argparse
 import copy
 import time
 from typing import NamedTuple
@@ -19,12 +19,14 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import transforms
 
+from helpers import studies
 from helpers.batches import Batches, PerImage
 from helpers.costs import count_macs
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import accuracy, mcnemar, predict
 from helpers.models import Pretrained, load_pretrained
-from helpers.results import CHECKPOINTS, columns_of, is_recorded, provenance, read_results, record
+from helpers.recipes import HOW_HEAD, by_adam, new_head
+from helpers.results import columns_of, read_results
 from helpers.training import cache_features
 
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # the mean and deviation that many tutorials write without a reason
@@ -49,14 +51,20 @@ RECIPES = {
 ORDER = ("as printed", "BatchNorm kept still", "and its own normalisation", "done right")
 
 
-def as_printed(train, test, backbone: Pretrained, mean, std, batch_size: int, epochs: int, log) -> torch.Tensor:
-    """The usual loop: per-image transforms, a DataLoader, the frozen network run anew in every epoch. Logits [N,10]."""
+def as_printed(
+    train, test, backbone: Pretrained, mean, std, batch_size: int, epochs: int, log, device="cpu"
+) -> torch.Tensor:
+    """The usual loop: per-image transforms, a DataLoader, the frozen network run anew in every epoch. Logits [N,10].
+
+    Not by `fit`: this is the loop that the usual recipe prints, and it is what is measured here.
+    """
     torch.manual_seed(0)
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
     model = copy.deepcopy(backbone.model)
     for parameter in model.parameters():
         parameter.requires_grad = False
     model.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(backbone.features, 10))
+    model.to(device)
     optimizer = torch.optim.Adam(model.classifier.parameters(), lr=1e-3)
     loader = torch.utils.data.DataLoader(
         PerImage(train.images.numpy(), train.labels.tolist(), transform), batch_size=batch_size, shuffle=True
@@ -66,7 +74,7 @@ def as_printed(train, test, backbone: Pretrained, mean, std, batch_size: int, ep
         started, total = time.monotonic(), 0.0
         for images, labels in loader:
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(images), labels)
+            loss = F.cross_entropy(model(images.to(device)), labels.to(device))
             loss.backward()
             optimizer.step()
             total += loss.item()
@@ -74,73 +82,74 @@ def as_printed(train, test, backbone: Pretrained, mean, std, batch_size: int, ep
     return predict(model, Batches(test, 500, mean=mean, std=std))
 
 
-def with_cache(train, test, backbone: Pretrained, size, mean, std, batch_size: int, epochs: int, log) -> torch.Tensor:
+def with_cache(
+    train, test, backbone: Pretrained, size, mean, std, batch_size: int, epochs: int, log, device="cpu"
+) -> torch.Tensor:
     """The same head on features that are computed once, in evaluation mode. Logits [N,10]."""
-    look = {"image_size": size, "mean": mean, "std": std}
-    features, labels = cache_features(backbone, Batches(train, 250, **look))
+    look, body = {"image_size": size, "mean": mean, "std": std}, backbone.model.to(device)
+    features, labels = cache_features(body, Batches(train, 250, **look))
     log(f"features of {len(features):,} images")
-    torch.manual_seed(0)
-    head = nn.Linear(backbone.features, 10)
-    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
-    for _ in range(epochs):
-        for batch in torch.randperm(len(features)).split(batch_size):
-            optimizer.zero_grad()
-            F.cross_entropy(head(features[batch]), labels[batch]).backward()
-            optimizer.step()
+    head, batches = new_head(features, labels, batch_size)
+    by_adam(head, batches, epochs=epochs, device=device)
     with torch.no_grad():
-        return head(cache_features(backbone, Batches(test, 250, **look))[0])
+        return head.cpu()(cache_features(body, Batches(test, 250, **look))[0])
 
 
-def logits_of(recipe: Recipe, train: ImageSet, test: ImageSet, backbone: Pretrained, epochs: int, log) -> torch.Tensor:
+def logits_of(
+    recipe: Recipe, train: ImageSet, test: ImageSet, backbone: Pretrained, epochs: int, log, device="cpu"
+) -> torch.Tensor:
     """Train the head by `recipe` on `train`; the answer to every image of `test` [N,10]."""
     mean, std = (backbone.mean, backbone.std) if recipe.own else HALF
     if recipe.batchnorm == "training":
-        return as_printed(train, test, backbone, mean, std, recipe.batch_size, epochs, log)
+        return as_printed(train, test, backbone, mean, std, recipe.batch_size, epochs, log, device)
     size = recipe.size or backbone.image_size
-    return with_cache(train, test, backbone, size, mean, std, recipe.batch_size, epochs, log)
+    return with_cache(train, test, backbone, size, mean, std, recipe.batch_size, epochs, log, device)
 
 
-def arguments(parser) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--weights", default="tiny-imagenet", choices=["tiny-imagenet", "imagenet"])
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--limit", type=int, help="so many images of each part: a trial, nothing is recorded")
+    parser.add_argument("--epochs", type=studies.count, default=10)
+    studies.arguments(parser)
 
 
-def run(options, log) -> None:
-    (train, test), backbone = load_cifar10("full"), load_pretrained(options.weights)
-    if options.limit:
-        train, test = (part[:: max(1, len(part) // options.limit)] for part in (train, test))
+def units(options: argparse.Namespace) -> list[dict]:
+    """The recipes asked for, the right one first: the others are compared with it."""
     stand_in = " in place of torchvision's ImageNet weights" if options.weights != "imagenet" else ""
-    right = CHECKPOINTS / f"article_{options.weights}_{options.epochs}.pt"
-    for name in ["done right", *(name for name in options.recipes if name != "done right")]:
-        recipe, started = RECIPES[name], time.monotonic()
-        unit = {"recipe": name, "weights": f"{backbone.about}{stand_in}", "epochs": options.epochs}
-        if not options.limit and is_recorded("article.csv", unit) and (name != "done right" or right.exists()):
-            log(f"{name}: in article.csv already")
-            continue
-        logits = logits_of(recipe, train, test, backbone, options.epochs, log)
-        result, correct = accuracy(logits, test.labels, test.source), logits.argmax(1) == test.labels
-        log(f"{name}: {result}")
-        if options.limit:
-            continue
-        if name == "done right":  # which images it gets right, for the comparisons with the others
-            right.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(correct, right)
-        paired = mcnemar(correct, torch.load(right, weights_only=True))
-        log(f"against the right one: {paired}")
-        row = {**unit, **_row(recipe, backbone, result, paired), **provenance(time.monotonic() - started)}
-        record("article.csv", [row], tuple(unit))
+    weights = f"{load_pretrained(options.weights).about}{stand_in}"
+    names = ["done right", *(name for name in options.recipes if name != "done right")]
+    return [{"recipe": name, "weights": weights, "epochs": options.epochs} for name in names]
 
 
-def _row(recipe: Recipe, backbone: Pretrained, result, paired) -> dict:
+def prepare(run: studies.Run) -> tuple[ImageSet, ImageSet, Pretrained]:
+    """(training images, test images, backbone)."""
+    parts, limit = load_cifar10("full"), run.options.limit
+    if limit:
+        parts = [part[:: max(1, len(part) // limit)] for part in parts]
+    return (*parts, load_pretrained(run.options.weights))
+
+
+def answers(unit: dict, run: studies.Run) -> torch.Tensor:
+    """What the head taught by a unit's recipe says of the test images [N,10]; computed once, then kept."""
+    recipe, device = RECIPES[unit["recipe"]], run.options.device
+    path = run.checkpoint("article", unit, "recipe", "epochs")
+    return studies.kept(path, lambda: logits_of(recipe, *run.world, unit["epochs"], run.log, device))
+
+
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Teach a head by one recipe and compare it with the right one on the same test images."""
+    (_, test, backbone), recipe = run.world, RECIPES[unit["recipe"]]
+    logits = answers(unit, run)
+    result, correct = accuracy(logits, test.labels, test.source), logits.argmax(1) == test.labels
+    paired = mcnemar(correct, answers(unit | {"recipe": "done right"}, run).argmax(1) == test.labels)
+    run.log(f"{unit['recipe']}: {result}; against the right one {paired}")
     size = recipe.size or backbone.image_size
     return {
         "batchnorm": recipe.batchnorm,
         "image_size": size,
         "normalisation": "its own" if recipe.own else "0.5 and 0.5",
         "batch_size": recipe.batch_size,
-        "macs": count_macs(backbone.model, size),
+        "macs": count_macs(backbone.model.cpu(), size),
         **columns_of(result),
         "difference": f"{paired.difference:.4f}",
         "difference_low": f"{paired.low:.4f}",
@@ -149,6 +158,17 @@ def _row(recipe: Recipe, backbone: Pretrained, result, paired) -> dict:
         "only_right_one_right": paired.only_second,
         "source": result.source,
     }
+
+
+STUDY = studies.Study(
+    "article.csv", ("recipe", "weights", "epochs"), units, measure, prepare=prepare,
+    made_by=(as_printed, with_cache, logits_of, RECIPES, HALF, prepare, answers, measure, *HOW_HEAD, Batches, PerImage,
+             cache_features, predict, mcnemar),
+)  # fmt: skip
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)
 
 
 def table() -> str:

@@ -3,23 +3,25 @@
 Labels a class × (scratch, frozen, fine-tuned) × seeds. Labelled are training images of the sample, judged is once, on
 the sample's test images; all three see 64 pixels. scratch: MobileNetV2 with random weights. frozen: a linear head on
 the shipped backbone's features. fine-tuned: from that head on, all weights at a small learning rate. From scratch gets
-twice the images that fine-tuning gets, or more. A row a network; rows that are there with the same settings are
-skipped. --pilot chooses learning rates on training images that are not among the labelled ones → transfer_pilot.csv.
+twice the images that fine-tuning gets, or more. A row a network. --pilot chooses learning rates on training images that
+are not among the labelled ones → transfer_pilot.csv.
 """
 
+import argparse
 import copy
-import time
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from helpers import studies
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.models import Pretrained, load_pretrained, mobilenet_v2
-from helpers.results import columns_of, is_recorded, provenance, read_results, record
+from helpers.recipes import HOW_HEAD, by_adam, new_head
+from helpers.results import columns_of, read_results
 from helpers.training import cache_features, fit
 
 REGIMES = ("frozen", "fine-tuned", "scratch")
@@ -30,6 +32,8 @@ EPOCHS = {  # of 10, 50, 250 and 500 labels a class; the head counts steps inste
 RATES = {"frozen": 1e-3, "fine-tuned": 0.01, "scratch": 0.03}
 PILOT = {"frozen": (3e-4, 1e-3, 3e-3), "fine-tuned": (3e-3, 1e-2, 3e-2), "scratch": (0.01, 0.03, 0.1, 0.3)}
 AUGMENT, BATCH_SIZE, HEAD_STEPS, WEIGHT_DECAY = ("crop", "flip"), 50, 500, 5e-4
+
+KEY = ("labels_per_class", "regime", "seed")
 
 
 def labelled(train: ImageSet, per_class: int, seed: int) -> torch.Tensor:
@@ -46,20 +50,13 @@ def labelled(train: ImageSet, per_class: int, seed: int) -> torch.Tensor:
     return torch.cat(chosen)
 
 
-def train_head(features: torch.Tensor, labels: torch.Tensor, lr: float = 1e-3, seed: int = 0) -> nn.Linear:
-    """A linear layer from features [N,D] to ten scores: HEAD_STEPS steps of Adam, batches of up to 100."""
-    torch.manual_seed(seed)
-    head = nn.Linear(features.shape[1], 10)
-    optimizer, rows = torch.optim.Adam(head.parameters(), lr=lr), torch.empty(0, dtype=torch.int64)
-    for _ in range(HEAD_STEPS):
-        if not len(rows):
-            rows = torch.randperm(len(features))
-        batch, rows = rows[:100], rows[100:]
-        loss = F.cross_entropy(head(features[batch]), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return head
+def train_head(
+    features: torch.Tensor, labels: torch.Tensor, lr: float = 1e-3, seed: int = 0, device: str = "cpu"
+) -> nn.Linear:
+    """A linear layer from features [N,D] to ten scores: whole epochs of about HEAD_STEPS steps of Adam in all."""
+    head, batches = new_head(features, labels, 100, seed)
+    by_adam(head, batches, epochs=max(1, HEAD_STEPS // len(batches)), lr=lr, device=device)
+    return head.cpu()
 
 
 def network(regime: str, backbone: Pretrained, head: nn.Linear | None, seed: int) -> nn.Sequential:
@@ -81,59 +78,65 @@ class Study:
         self.look = {"image_size": backbone.image_size, "mean": backbone.mean, "std": backbone.std}
         self._features = None
 
-    def features(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def features(self, device: str = "cpu") -> list[torch.Tensor]:
+        """The backbone's features of the training and of the test images, [N,D] each."""
         if self._features is None:
+            self.backbone.model.to(device)
             parts = (self.train, self.test)
             self._features = [cache_features(self.backbone, Batches(part, 100, **self.look))[0] for part in parts]
         return self._features
 
-    def logits(self, regime: str, which: torch.Tensor, epochs: int, lr: float, seed: int, log) -> torch.Tensor:
+    def logits(
+        self, regime: str, which: torch.Tensor, epochs: int, lr: float, seed: int, log, checkpoint: Path | None = None,
+        device: str = "cpu",
+    ) -> torch.Tensor:  # fmt: skip
         """Train on the training images `which`; the answer to every test image [N,10]."""
         head = None
         if regime != "scratch":
-            train_features, test_features = self.features()
+            train_features, test_features = self.features(device)
             rate = lr if regime == "frozen" else RATES["frozen"]
-            head = train_head(train_features[which], self.train.labels[which], rate, seed)
+            head = train_head(train_features[which], self.train.labels[which], rate, seed, device)
             if regime == "frozen":
                 return head.requires_grad_(False)(test_features)
         model = network(regime, self.backbone, head, seed)
         batches = Batches(self.train[which], BATCH_SIZE, augment=AUGMENT, shuffle=True, seed=seed, **self.look)
-        fit(model, batches, epochs=epochs, lr=lr, warmup_epochs=0.5, weight_decay=WEIGHT_DECAY, seed=seed, log=log)
+        fit(model, batches, epochs=epochs, lr=lr, warmup_epochs=0.5, weight_decay=WEIGHT_DECAY, seed=seed, log=log,
+            checkpoint=checkpoint, device=device)  # fmt: skip
         return predict(model, Batches(self.test, 100, **self.look))
 
 
-def arguments(parser) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[10, 50, 250, 500], choices=[10, 50, 250, 500])
     parser.add_argument("--regimes", nargs="+", default=list(REGIMES), choices=REGIMES)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=studies.seed, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pilot", action="store_true", help="three learning rates each, seed 0, validated")
-    parser.add_argument("--limit", type=int, help="so many test images and one epoch: a trial, nothing is recorded")
+    studies.arguments(parser)
 
 
-def run(options, log) -> None:
-    (train, test), name = load_cifar10(), "transfer_pilot.csv" if options.pilot else "transfer.csv"
-    kind, study = "validation" if options.pilot else "test", None
-    backbone = load_pretrained()
-    for unit in units(options):
-        labels, regime, seed = unit["labels_per_class"], unit["regime"], unit["seed"]
-        if not options.limit and is_recorded(name, unit):
-            log(f"{unit}: in {name} already")
-            continue
-        which = labelled(train, labels, seed)
-        if options.pilot:
-            test = train[without(which, len(train))[::4]]
-        if options.limit:
-            test = test[:: max(1, len(test) // options.limit)]
-        if study is None or len(study.test) != len(test):
-            study = Study(train, test, backbone)
-        started = time.monotonic()
-        epochs = 1 if options.limit and unit["epochs"] else unit["epochs"]
-        logits = study.logits(regime, which, epochs, float(unit["lr"]), seed, log)
-        result = accuracy(logits, test.labels, f"{test.source}, {kind} images")
-        log(f"{labels} a class, {regime}, lr {unit['lr']}, seed {seed}: {result}")
-        if not options.limit:
-            row = {**unit, **columns_of(result), "source": result.source}
-            record(name, [{**row, **provenance(time.monotonic() - started)}], key_of(options.pilot))
+def prepare(run: studies.Run) -> tuple[ImageSet, ImageSet, Pretrained, dict]:
+    """(training images, test images, backbone, a dict of the images judged in it → Study)."""
+    return (*load_cifar10(), load_pretrained(), {})
+
+
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Teach one network with so many labels and judge it: on test images, or a pilot's on training images left over."""
+    train, test, backbone, made = run.world
+    labels, regime, seed, pilot, limit = (
+        unit["labels_per_class"], unit["regime"], unit["seed"], run.options.pilot, run.options.limit
+    )  # fmt: skip
+    which = labelled(train, labels, seed)
+    judged = (labels, seed) if pilot else "test"
+    if judged not in made:
+        images = train[without(which, len(train))[::4]] if pilot else test
+        made[judged] = Study(train, images[:: max(1, len(images) // limit)] if limit else images, backbone)
+    study, kind = made[judged], "validation" if pilot else "test"
+    logits = study.logits(
+        regime, which, 1 if limit and unit["epochs"] else unit["epochs"], float(unit["lr"]), seed, run.log,
+        run.checkpoint("transfer", unit, *KEY, "lr"), run.options.device,
+    )  # fmt: skip
+    result = accuracy(logits, study.test.labels, f"{study.test.source}, {kind} images")
+    run.log(f"{labels} a class, {regime}, lr {unit['lr']}, seed {seed}: {result}")
+    return {**columns_of(result), "source": result.source}
 
 
 def without(which: torch.Tensor, count: int) -> torch.Tensor:
@@ -143,7 +146,7 @@ def without(which: torch.Tensor, count: int) -> torch.Tensor:
     return torch.nonzero(rest).flatten()
 
 
-def units(options) -> list[dict]:
+def units(options: argparse.Namespace) -> list[dict]:
     """Every network that is asked for, in the order of the seeds: an interrupted run leaves whole curves behind."""
     return [
         {"labels_per_class": labels, "regime": regime, "seed": seed, "epochs": EPOCHS.get(regime, {}).get(labels, 0),
@@ -155,8 +158,14 @@ def units(options) -> list[dict]:
     ]  # fmt: skip
 
 
-def key_of(pilot: bool) -> tuple[str, ...]:
-    return ("labels_per_class", "regime", "seed", *(["lr"] if pilot else []))
+HOW = (labelled, train_head, network, Study, without, measure, EPOCHS, RATES, AUGMENT, BATCH_SIZE, HEAD_STEPS,
+       WEIGHT_DECAY, *HOW_HEAD, Batches, mobilenet_v2, cache_features, predict)  # fmt: skip
+STUDY = studies.Study("transfer.csv", KEY, units, measure, prepare=prepare, made_by=HOW)
+PILOT_STUDY = studies.Study("transfer_pilot.csv", (*KEY, "lr"), units, measure, prepare=prepare, made_by=(*HOW, PILOT))
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, PILOT_STUDY if options.pilot else STUDY)
 
 
 # ---------------------------------------------------------------------------------------------- what came of it

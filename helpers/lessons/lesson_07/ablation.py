@@ -3,10 +3,11 @@
 Every run is the recipe with one thing changed (or two: weight decay and the number of downsamplings), with the same
 learning rate, on the same part of the zoo's training images, for few epochs: far shorter than a real training. Judged
 after the last epoch on the zoo's 5,000 validation images, and image by image against the recipe with the same seed.
-A row a run; runs that are in the file are not run again.
+A row a run.
 """
 
-import time
+import argparse
+from pathlib import Path
 from statistics import mean
 
 import matplotlib.pyplot as plt
@@ -14,16 +15,19 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+from helpers import studies
 from helpers.batches import Batches
+from helpers.checkpoints import History
 from helpers.costs import count_macs
+from helpers.data import ImageSet
 from helpers.evaluation import Paired, accuracy, mcnemar, predict
 from helpers.models import mobilenet_v2
 from helpers.plots import COLOURS
-from helpers.recipes import zoo_sets
-from helpers.results import CHECKPOINTS, provenance, read_results, record
-from helpers.training import cosine_with_warmup, fit
+from helpers.recipes import HOW, Recipe, some, zoo_sets
+from helpers.results import columns_of, locked
 
 FILE, WIDTH, LR = "ablation.csv", 0.25, 0.05  # half the zoo's learning rate, for half its batch
+KEY = ("variant", "seed", "images", "epochs", "batch_size")
 RECIPE = {
     "downsamplings": 4, "weight_decay": 5e-4, "schedule": "cosine", "warmup_epochs": 0.5, "label_smoothing": 0.1,
     "ema_decay": 0.998, "augment": "crop flip",
@@ -42,27 +46,20 @@ VARIANTS = {
     "no averaging": {"ema_decay": 0.0},
     "no augmentation": {"augment": ""},
 }
-
-
 GRID = {  # weight decay → its runs with 5, 4 and 3 halvings
     5e-4: ("5 downsamplings", "recipe", "3 downsamplings"),
     4e-5: ("5 downsamplings, 4e-5", "weight decay 4e-5", "3 downsamplings, 4e-5"),
 }
 
 
-def arguments(parser) -> None:
-    parser.add_argument("--images", type=int, default=12_000, help="training images")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--seeds", type=int, default=3)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", type=studies.count, default=12_000, help="training images")
+    parser.add_argument("--epochs", type=studies.count, default=3)
+    parser.add_argument("--batch-size", type=studies.count, default=64)
+    parser.add_argument("--seeds", type=studies.count, default=3, help="so many, from 0")
     parser.add_argument("--only", choices=VARIANTS, nargs="+", default=list(VARIANTS), metavar="NAME",
                         help=f"some of: {', '.join(VARIANTS)}")  # fmt: skip
-    parser.add_argument("--limit", type=int, help="so many training and validation images: a trial, nothing is kept")
-
-
-def constant_after_warmup(step: int, steps: int, warmup: int) -> float:
-    """Factor on the learning rate: the same line up, and then no cosine."""
-    return min(1.0, (step + 1) / warmup) if warmup else 1.0
+    studies.arguments(parser)
 
 
 def network(downsamplings: int, width: float = WIDTH) -> nn.Module:
@@ -75,76 +72,71 @@ def network(downsamplings: int, width: float = WIDTH) -> nn.Module:
     return model.to(memory_format=torch.channels_last)
 
 
-def train(parts: dict, images, epochs: int, batch_size: int, seed: int):
+def train(
+    parts: dict, images: ImageSet, epochs: int, batch_size: int, seed: int, checkpoint: Path | None = None, device=None,
+    log=None,
+) -> tuple[nn.Module, History]:  # fmt: skip
     """One run; returns (network, History). `parts` has the keys of RECIPE."""
     torch.manual_seed(seed)
     model = network(parts["downsamplings"])
-    history = fit(
-        model,
-        Batches(images, batch_size, augment=parts["augment"].split(), shuffle=True, seed=seed),
-        epochs=epochs,
-        lr=LR,
-        weight_decay=parts["weight_decay"],
-        schedule=cosine_with_warmup if parts["schedule"] == "cosine" else constant_after_warmup,
-        warmup_epochs=parts["warmup_epochs"],
-        label_smoothing=parts["label_smoothing"],
-        ema_decay=parts["ema_decay"],
-        seed=seed,
-    )
-    return model, history
+    rest = {name: value for name, value in parts.items() if name not in ("downsamplings", "augment")}
+    recipe = Recipe(epochs, LR, augment=tuple(parts["augment"].split()), batch_size=batch_size, **rest)
+    return model, recipe.train(model, images, seed=seed, checkpoint=checkpoint, device=device, log=log)
 
 
-def run(options, log) -> None:
-    train_images, validation, _ = zoo_sets()
-    chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(0))
-    train_images = train_images[chosen[: options.limit or options.images]]
-    if options.limit:
-        validation = validation[torch.arange(0, len(validation), max(1, len(validation) // options.limit))]
-    settings = {"images": len(train_images), "epochs": options.epochs, "batch_size": options.batch_size}
-    for seed in range(options.seeds):
-        right = {}  # variant → bool [N]: which validation images it gets right
-        for name in ["recipe", *(name for name in options.only if name != "recipe")]:
-            key = {"variant": name, "seed": seed, **settings}
-            kept = CHECKPOINTS / ("_".join(["ablation", *map(str, key.values())]).replace(" ", "-") + ".pt")
-            if not options.limit and _recorded(key) and (name != "recipe" or kept.exists()):
-                if name == "recipe":
-                    right[name] = torch.load(kept, weights_only=True)
-                continue
-            began, parts = time.monotonic(), RECIPE | VARIANTS[name]
-            model, history = train(parts, train_images, options.epochs, options.batch_size, seed)
-            logits = predict(model, Batches(validation, 500))
-            right[name] = logits.argmax(1) == validation.labels
-            result, pair = accuracy(logits, validation.labels), mcnemar(right[name], right["recipe"])
-            log(f"{name}, seed {seed}: {result}; against the recipe {pair}")
-            if options.limit:
-                continue
-            if name == "recipe":
-                CHECKPOINTS.mkdir(parents=True, exist_ok=True)
-                torch.save(right[name], kept)
-            row = {
-                **key,
-                **parts,
-                "width": WIDTH,
-                "lr": LR,
-                "macs": count_macs(model, 32),
-                "loss": f"{history.loss[-1]:.4g}",
-                "correct": result.correct,
-                "total": result.total,
-                "accuracy": f"{result.value:.4f}",
-                "low": f"{result.low:.4f}",
-                "high": f"{result.high:.4f}",
-                "only_this": pair.only_first,
-                "only_recipe": pair.only_second,
-                **provenance(time.monotonic() - began),
-            }
-            record(FILE, [row], tuple(key))
+def units(options: argparse.Namespace) -> list[dict]:
+    """The runs asked for. The recipe of every seed comes first, because the others are compared with it."""
+    names = ["recipe", *(name for name in options.only if name != "recipe")]
+    found = [
+        {"variant": name, "seed": seed, "images": options.images, "epochs": options.epochs,
+         "batch_size": options.batch_size}
+        for seed in range(options.seeds) for name in names
+    ]  # fmt: skip
+    return sorted(found, key=lambda unit: unit["variant"] != "recipe")
 
 
-def _recorded(key: dict) -> bool:
-    try:
-        return any(all(row[column] == value for column, value in key.items()) for row in read_results(FILE))
-    except FileNotFoundError:
-        return False
+def judged(unit: dict, run: studies.Run) -> tuple[torch.Tensor, History, nn.Module]:
+    """Train, or take what is trained already: logits of the validation images [N,10], History and network."""
+    images, validation, _ = run.world
+    checkpoint = run.checkpoint("ablation", unit, *KEY)
+    with locked(checkpoint.with_suffix(".lock")):  # two variants may want the recipe of one seed
+        model, history = train(
+            RECIPE | VARIANTS[unit["variant"]], some(images, run.options.limit or unit["images"]), unit["epochs"],
+            unit["batch_size"], unit["seed"], checkpoint, run.options.device, run.log,
+        )  # fmt: skip
+    return predict(model, Batches(some(validation, run.options.limit), 500)), history, model
+
+
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Train one variant and judge it beside the recipe of the same seed, on the same validation images."""
+    logits, history, model = judged(unit, run)
+    labels = some(run.world[1], run.options.limit).labels
+    recipe = logits if unit["variant"] == "recipe" else judged(unit | {"variant": "recipe"}, run)[0]
+    result = accuracy(logits, labels)
+    pair = mcnemar(logits.argmax(1) == labels, recipe.argmax(1) == labels)
+    run.log(f"{unit['variant']}, seed {unit['seed']}: {result}; against the recipe {pair}")
+    return {
+        **RECIPE,
+        **VARIANTS[unit["variant"]],
+        "width": WIDTH,
+        "lr": LR,
+        "macs": count_macs(model, 32),
+        "loss": f"{history.loss[-1]:.4g}",
+        **columns_of(result),
+        "only_this": pair.only_first,
+        "only_recipe": pair.only_second,
+        "seconds": f"{sum(history.seconds):.0f}",
+    }
+
+
+STUDY = studies.Study(
+    FILE, KEY, units, measure, prepare=lambda run: zoo_sets(),
+    made_by=(network, train, judged, measure, *HOW, RECIPE, VARIANTS, WIDTH, LR, some, zoo_sets, predict, mcnemar),
+)  # fmt: skip
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)
 
 
 # ---------------------------------------------------------------------------------------------- for the lesson

@@ -1,57 +1,67 @@
-"""Short runs that choose the zoo's learning rate and weight decay → data/results/zoo_pilot.csv"""
+"""Short runs that choose the zoo's learning rate and weight decay → data/results/zoo_pilot.csv
 
-import time
+On part of the training images, always the same; the validation images choose.
+"""
+
+import argparse
+from dataclasses import replace
 
 import torch
 
+from helpers import studies
 from helpers.batches import Batches
 from helpers.models import mobilenet_v2
-from helpers.recipes import AUGMENT, BATCH_SIZE, RECIPE, zoo_sets
-from helpers.results import provenance, record
-from helpers.training import fit
+from helpers.recipes import HOW, LIMITS, ZOO, some, zoo_sets
+
+KEY = ("width", "lr", "weight_decay", "images", "epochs")
 
 
-def arguments(parser) -> None:
-    parser.add_argument("--width", type=float, default=0.25)
-    parser.add_argument("--images", type=int, default=12_000)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--lr", type=float, nargs="+", default=[0.05, 0.1, 0.2])
-    parser.add_argument("--weight-decay", type=float, nargs="+", default=[5e-4, 5e-5])
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--width", type=studies.width, default=0.25)
+    parser.add_argument("--images", type=studies.count, default=12_000, help="training images")
+    parser.add_argument("--epochs", type=studies.count, default=5)
+    parser.add_argument("--lr", type=studies.number(*LIMITS["lr"]), nargs="+", default=[0.05, 0.1, 0.2])
+    parser.add_argument("--weight-decay", type=studies.number(*LIMITS["weight_decay"]), nargs="+",
+                        default=[5e-4, 5e-5])  # fmt: skip
+    studies.arguments(parser)
 
 
-def run(options, log) -> None:
-    pilot(options.width, options.images, options.epochs, options.lr, options.weight_decay, log)
+def units(options: argparse.Namespace) -> list[dict]:
+    return [
+        {"width": f"{options.width:g}", "lr": f"{lr:g}", "weight_decay": f"{decay:g}", "images": options.images,
+         "epochs": options.epochs}
+        for decay in options.weight_decay
+        for lr in options.lr
+    ]  # fmt: skip
 
 
-def pilot(width: float, images: int, epochs: int, rates: list[float], decays: list[float], log) -> None:
-    """Short runs on part of the training images; the validation images choose learning rate and weight decay."""
-    train, validation, _ = zoo_sets()
-    train = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:images]]
-    for weight_decay in decays:
-        for lr in rates:
-            torch.manual_seed(0)
-            model = mobilenet_v2(width, num_classes=10, stem_stride=1, dropout=0.0)
-            model = model.to(memory_format=torch.channels_last)
-            started = time.monotonic()
-            history = fit(
-                model,
-                Batches(train, BATCH_SIZE, augment=AUGMENT, shuffle=True),
-                epochs=epochs,
-                lr=lr,
-                weight_decay=weight_decay,
-                validation=Batches(validation, 500),
-                **RECIPE,
-            )
-            row = {
-                "width": f"{width:g}",
-                "lr": f"{lr:g}",
-                "weight_decay": f"{weight_decay:g}",
-                "images": images,
-                "epochs": epochs,
-                "loss": f"{history.loss[-1]:.4g}",
-                "validation_loss": f"{history.validation_loss[-1]:.4g}",
-                "validation_accuracy": f"{history.validation_accuracy[-1]:.4f}",
-                **provenance(time.monotonic() - started),
-            }
-            record("zoo_pilot.csv", [row], ("width", "lr", "weight_decay", "images", "epochs"))
-            log(f"lr {lr:g} weight decay {weight_decay:g}: validation {history.validation_accuracy[-1]:.1%}")
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Train on the first `images` of a fixed random order, judge on the validation images after every epoch."""
+    train, validation, _ = run.world
+    torch.manual_seed(0)
+    recipe = replace(ZOO, epochs=unit["epochs"], lr=float(unit["lr"]), weight_decay=float(unit["weight_decay"]))
+    history = recipe.train(
+        mobilenet_v2(float(unit["width"]), num_classes=10, stem_stride=1, dropout=0.0),
+        some(train, run.options.limit or unit["images"]),
+        validation=Batches(validation, 500),
+        checkpoint=run.checkpoint("pilot", unit, *KEY),
+        device=run.options.device,
+        log=run.log,
+    )
+    run.log(f"lr {unit['lr']} weight decay {unit['weight_decay']}: validation {history.validation_accuracy[-1]:.1%}")
+    return {
+        "loss": f"{history.loss[-1]:.4g}",
+        "validation_loss": f"{history.validation_loss[-1]:.4g}",
+        "validation_accuracy": f"{history.validation_accuracy[-1]:.4f}",
+        "seconds": f"{sum(history.seconds):.0f}",
+    }
+
+
+STUDY = studies.Study(
+    "zoo_pilot.csv", KEY, units, measure, prepare=lambda run: zoo_sets(),
+    made_by=(mobilenet_v2, *HOW, ZOO, some, zoo_sets, measure),
+)  # fmt: skip
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)

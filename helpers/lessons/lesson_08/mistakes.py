@@ -5,12 +5,12 @@ with lesson 00's classifier (frozen MobileNetV2, linear head, 4,000 training and
 with the zoo's width 0.25 or lesson 01's small CNN. `difference` is what the mistake makes of the reported accuracy,
 paired image by image and averaged over the seeds, with a 95 % interval over images; `least` and `most` are single
 seeds (or orders of the images). `seeds` is what the study was asked for; of those mistake 5 needs one, and the heads
-of 6 and 7 take ten. A row a variant; rows that are there with the same number of seeds are skipped.
+of 6 and 7 take ten. A row a variant.
 """
 
+import argparse
 import copy
 import math
-import time
 from collections.abc import Iterator
 from functools import cache, cached_property
 
@@ -18,11 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers import studies
 from helpers.batches import Batches
 from helpers.data import CIFAR10_MEAN, CIFAR10_STD, ImageSet, load_cifar10, split
 from helpers.evaluation import predict
-from helpers.models import load_pretrained, load_zoo
-from helpers.results import is_recorded, provenance, read_results, record
+from helpers.models import load_pretrained, load_zoo, small_cnn
+from helpers.recipes import HOW_HEAD, by_adam, new_head
+from helpers.results import read_results
 from helpers.training import cache_features
 
 COPIED = (0.2023, 0.1994, 0.2010)  # the mean of the images' own deviations, not the deviation: lesson 02
@@ -60,44 +62,20 @@ LOOKS = {  # number → (what it looks like in code, how to notice it, the lesso
 
 def head_epochs(features: torch.Tensor, labels: torch.Tensor, seed: int) -> Iterator[nn.Linear]:
     """Lesson 00's head: one linear layer from features [N,D] to ten scores, trained on; yields after each epoch."""
-    torch.manual_seed(seed)
-    head = nn.Linear(features.shape[1], 10)
-    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
+    head, batches = new_head(features, labels, BATCH, seed)
+    adam = torch.optim.Adam(head.parameters(), lr=1e-3)
     while True:
-        for rows in torch.randperm(len(features)).split(BATCH):
-            _step(optimizer, head(features[rows]), labels[rows])
+        by_adam(head, batches, optimizer=adam)
         yield head
 
 
 def drifting(backbone: nn.Module, batches: Batches, seed: int, epochs: int = EPOCHS) -> nn.Sequential:
-    """The same head, trained the usual way on a "frozen" network that was left in training mode: BatchNorm drifts."""
+    """The same head, trained the usual way on a "frozen" network that is put in training mode with it: it drifts."""
     torch.manual_seed(seed)
-    body, head = copy.deepcopy(backbone).train(), nn.Linear(1280, 10)
-    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
-    for _ in range(epochs):
-        for images, labels in batches:
-            with torch.no_grad():
-                features = body(images)
-            _step(optimizer, head(features), labels)
-    return nn.Sequential(body, head)
-
-
-def small_cnn(seed: int) -> nn.Sequential:
-    """Lesson 01's small CNN: images [B,3,32,32] → scores [B,10]."""
-    torch.manual_seed(seed)
-    layers = []
-    for channels_in, channels_out in ((3, 32), (32, 64), (64, 128)):
-        layers += [nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False), nn.MaxPool2d(2)]
-        layers += [nn.BatchNorm2d(channels_out), nn.ReLU()]
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
-    return network.to(memory_format=torch.channels_last)
-
-
-def _step(optimizer: torch.optim.Optimizer, logits: torch.Tensor, labels: torch.Tensor) -> None:
-    loss = F.cross_entropy(logits, labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    whole = nn.Sequential(copy.deepcopy(backbone), nn.Linear(1280, 10))
+    whole[0].requires_grad_(False)  # the weights stay; BatchNorm's statistics are none
+    by_adam(whole, batches, epochs=epochs)
+    return whole
 
 
 def batch_weights(total: int, batch_size: int) -> torch.Tensor:
@@ -242,7 +220,10 @@ class Study:
 
     @cache  # noqa: B019 - the study lives as long as the process
     def watched_networks(self, std: tuple[float, ...]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """The same of lesson 01's small CNN, trained from scratch with Adam at a constant rate."""
+        """The same of lesson 01's small CNN, trained from scratch with Adam at a constant rate.
+
+        Not by `fit`, which looks at one set of images after an epoch; here the answers to two are wanted.
+        """
         runs = []
         for seed in self.seeds:
             network, score, right = small_cnn(seed), [], []
@@ -251,7 +232,10 @@ class Study:
             for _ in range(self.cnn_epochs):
                 network.train()
                 for images, labels in batches:
-                    _step(optimizer, network(images), labels)
+                    loss = F.cross_entropy(network(images), labels)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
                 known = self.right(predict(network, Batches(self.validation, 500, std=std)), self.validation.labels)
                 score.append(known.double().mean())
                 right.append(self.right(predict(network, Batches(self.test, 500, std=std))))
@@ -275,49 +259,63 @@ class Study:
         result = compare(right[right.mean(1).argmax()], mean)
         return result | {name: compare(right, mean)[name] for name in ("least", "most")}
 
-    def variants(self) -> dict:
-        """(number, variant) → the function that measures it."""
-        zoo, small = "zoo, width 0.25", "small CNN from scratch"
-        return {
-            (1, "frozen MobileNetV2, crop and flip"): self.augmented,
-            (1, f"{zoo}, crop and flip"): self.augmented_zoo,
-            (2, "training mode while the head learned"): self.drift,
-            (2, "training mode in the test, images class by class"): lambda: self.no_eval(False),
-            (2, "training mode in the test, images shuffled"): lambda: self.no_eval(True),
-            (3, "frozen MobileNetV2, 32 instead of 64 pixels"): self.small,
-            (4, "frozen MobileNetV2, new head with it"): self.copied,
-            (4, f"{zoo}, in the test only"): self.copied_zoo,
-            (4, f"{small}, trained and judged with it"): self.copied_small,
-            **{(5, f"batches of {size}, images class by class"): lambda size=size: self.batch_means(size)
-               for size in (32, 64, 128)},
-            **{(5, f"batches of {size}, 1,000 random orders"): lambda size=size: self.batch_means(size, 1000)
-               for size in (32, 64, 128)},
-            (6, "frozen MobileNetV2, ten heads"): lambda: self.chosen(self.watched_heads),
-            (6, small): lambda: self.chosen(self.watched_networks(CIFAR10_STD)),
-            (7, "frozen MobileNetV2, best of ten heads"): lambda: self.seeds_apart(self.watched_heads),
-            (7, f"{small}, best of its seeds"): lambda: self.seeds_apart(self.watched_networks(CIFAR10_STD)),
-        }  # fmt: skip
+
+ZOO, SMALL = "zoo, width 0.25", "small CNN from scratch"
+VARIANTS = {  # (number, variant) → how a Study measures it
+    (1, "frozen MobileNetV2, crop and flip"): Study.augmented,
+    (1, f"{ZOO}, crop and flip"): Study.augmented_zoo,
+    (2, "training mode while the head learned"): Study.drift,
+    (2, "training mode in the test, images class by class"): lambda study: study.no_eval(False),
+    (2, "training mode in the test, images shuffled"): lambda study: study.no_eval(True),
+    (3, "frozen MobileNetV2, 32 instead of 64 pixels"): Study.small,
+    (4, "frozen MobileNetV2, new head with it"): Study.copied,
+    (4, f"{ZOO}, in the test only"): Study.copied_zoo,
+    (4, f"{SMALL}, trained and judged with it"): Study.copied_small,
+    **{(5, f"batches of {size}, images class by class"): lambda study, size=size: study.batch_means(size)
+       for size in (32, 64, 128)},
+    **{(5, f"batches of {size}, 1,000 random orders"): lambda study, size=size: study.batch_means(size, 1000)
+       for size in (32, 64, 128)},
+    (6, "frozen MobileNetV2, ten heads"): lambda study: study.chosen(study.watched_heads),
+    (6, SMALL): lambda study: study.chosen(study.watched_networks(CIFAR10_STD)),
+    (7, "frozen MobileNetV2, best of ten heads"): lambda study: study.seeds_apart(study.watched_heads),
+    (7, f"{SMALL}, best of its seeds"): lambda study: study.seeds_apart(study.watched_networks(CIFAR10_STD)),
+}  # fmt: skip
 
 
-def arguments(parser) -> None:
-    parser.add_argument("--seeds", type=int, default=3)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=studies.count, default=3, help="so many, from 0")
     parser.add_argument("--only", type=int, nargs="+", choices=MISTAKES, default=list(MISTAKES))
-    parser.add_argument("--limit", type=int, help="use so many images and one epoch: a trial, nothing is recorded")
+    studies.arguments(parser, device=False)
 
 
-def run(options, log) -> None:
-    study = Study(options.seeds, options.limit)
-    for (number, variant), measure in study.variants().items():
-        unit = {"number": number, "variant": variant, "seeds": options.seeds}
-        if number not in options.only or (not options.limit and is_recorded("mistakes.csv", unit)):
-            continue
-        started = time.monotonic()
-        found = measure()
-        points = ", ".join(f"{name} {100 * float(share):+.2f}" for name, share in found.items())
-        log(f"{number} {MISTAKES[number]} ({variant}): {points}")
-        if not options.limit:
-            row = {**unit, "mistake": MISTAKES[number], **found, "images": len(study.test), "source": study.test.source}
-            record("mistakes.csv", [{**row, **provenance(time.monotonic() - started)}], ("number", "variant"))
+def units(options: argparse.Namespace) -> list[dict]:
+    return [
+        {"number": number, "variant": variant, "seeds": options.seeds}
+        for number, variant in VARIANTS
+        if number in options.only
+    ]
+
+
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Make one mistake on purpose, beside the same thing done right."""
+    number, variant = unit["number"], unit["variant"]
+    found = VARIANTS[number, variant](run.world)
+    points = ", ".join(f"{name} {100 * float(share):+.2f}" for name, share in found.items())
+    run.log(f"{number} {MISTAKES[number]} ({variant}): {points}")
+    test = run.world.test
+    return {"mistake": MISTAKES[number], **found, "images": len(test), "source": test.source}
+
+
+STUDY = studies.Study(
+    "mistakes.csv", ("number", "variant"), units, measure,
+    prepare=lambda run: Study(run.options.seeds, run.options.limit),
+    made_by=(Study, head_epochs, drifting, batch_weights, compare, COPIED, (EPOCHS, MANY_EPOCHS, CNN_EPOCHS, BATCH),
+             *VARIANTS, *HOW_HEAD, Batches, small_cnn, cache_features, split, predict),
+)  # fmt: skip
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY)
 
 
 # ---------------------------------------------------------------------------------------------- for the lesson

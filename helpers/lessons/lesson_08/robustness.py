@@ -2,23 +2,26 @@
 
 The zoo's networks judge the complete set's 10,000 test images (--sample: the sample's 2,000), first as they are
 (corruption "none") and then damaged. `change` is the accuracy on damaged minus that on undamaged images, a paired
-difference with its 95 % interval. A row a network and damage; rows that are there with the same weights are skipped.
+difference with its 95 % interval. A row a network and damage; rows of other weights are replaced by --overwrite alone.
 How each pair of widths differs on the undamaged images goes to data/results/zoo_pairs.csv.
 """
 
+import argparse
+import functools
 import io
 import itertools
-import time
 
 import torch
 import torchvision.transforms.functional as TF
 from PIL import Image
 
+from helpers import studies
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import Accuracy, Paired, mcnemar, predict
 from helpers.models import WEIGHTS, load_zoo
-from helpers.results import columns_of, is_recorded, provenance, record
+from helpers.recipes import some
+from helpers.results import columns_of
 
 DAMAGE = {  # kind → (what the strength is, strengths from weak to strong)
     "none": ("–", (0,)),
@@ -77,56 +80,96 @@ def paired_columns(result: Paired) -> dict[str, int | str]:
     return {**counts, **{name: f"{x:.5f}" for name, x in shares.items()}, "p_value": f"{result.p_value:.3g}"}
 
 
-def arguments(parser) -> None:
+class Answers:
+    """Which test images each network gets right, as they are and damaged; what was asked last is kept."""
+
+    def __init__(self, test: ImageSet, device: str):
+        self.test, self.device, self._undamaged = test, device, {}
+        self._network = functools.cache(lambda width: load_zoo(width).to(device))
+        self._damaged = functools.lru_cache(1)(lambda kind, strength: damage(test, kind, strength))
+
+    def right(self, width: float, kind: str = "none", strength: float = 0) -> tuple[torch.Tensor, str]:
+        """(bool [N], which images these were in words)."""
+        if kind == "none" and width in self._undamaged:
+            return self._undamaged[width], self.test.source
+        images = self._damaged(kind, strength)
+        right = predict(self._network(width), Batches(images, 500)).argmax(1) == images.labels
+        if kind == "none":
+            self._undamaged[width] = right
+        return right, images.source
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", action="store_true", help="the sample's 2,000 test images, not all 10,000")
     parser.add_argument("--kinds", nargs="+", choices=DAMAGE, default=list(DAMAGE))
-    parser.add_argument("--widths", type=float, nargs="+", help="all that are in data/weights/ when none is given")
-    parser.add_argument("--limit", type=int, help="use so many images: a trial, nothing is recorded")
+    parser.add_argument(
+        "--widths", type=studies.width, nargs="+", help="all that are in data/weights/ when none is given"
+    )
+    studies.arguments(parser)
 
 
-def run(options, log) -> None:
-    _, test = load_cifar10("sample" if options.sample else "full")
-    if options.limit:
-        test = test[torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[: options.limit]]
-    networks = {width: load_zoo(width) for width in options.widths or zoo_widths()}
-    prints = {w: (WEIGHTS / f"zoo_mobilenet_v2_{w:g}.safetensors.sha256").read_text()[:12] for w in networks}
-    right = {}  # width → bool [N] on the undamaged images
+def chosen(options: argparse.Namespace) -> tuple[dict[float, str], int]:
+    """(width → the first digits of its weights' SHA-256, number of test images)."""
+    widths = options.widths or zoo_widths()
+    prints = {w: (WEIGHTS / f"zoo_mobilenet_v2_{w:g}.safetensors.sha256").read_text("utf-8")[:12] for w in widths}
+    return prints, len(judged(options))
 
-    def judge(width: float, images: ImageSet) -> torch.Tensor:
-        return predict(networks[width], Batches(images, 500)).argmax(1) == images.labels
 
-    for kind in options.kinds:
-        for strength in DAMAGE[kind][1]:
-            units = {
-                width: {"width": f"{width:g}", "kind": kind, "strength": strength, "total": len(test),
-                        "weights": prints[width]}
-                for width in networks
-            }  # fmt: skip
-            if not options.limit:
-                units = {width: unit for width, unit in units.items() if not is_recorded("robustness.csv", unit)}
-            images = damage(test, kind, strength) if units else test
-            for width, unit in units.items():
-                started = time.monotonic()
-                if width not in right:
-                    right[width] = judge(width, test)
-                now = right[width] if kind == "none" else judge(width, images)
-                result, change = Accuracy(int(now.sum()), len(now), images.source), mcnemar(now, right[width])
-                log(f"width {width:g}: {result}; change {change}")
-                if not options.limit:
-                    shares = {"change": change.difference, "change_low": change.low, "change_high": change.high}
-                    shares = {name: f"{share:.5f}" for name, share in shares.items()}
-                    row = {**unit, **columns_of(result), **shares, **provenance(time.monotonic() - started)}
-                    record("robustness.csv", [row], ("total", "kind", "strength", "width"))
-    for first, second in itertools.combinations(networks, 2):
-        unit = {"first": f"{first:g}", "second": f"{second:g}", "total": len(test),
-                "weights": f"{prints[first]} {prints[second]}"}  # fmt: skip
-        if options.limit or is_recorded("zoo_pairs.csv", unit):
-            continue
-        started = time.monotonic()
-        for width in (first, second):
-            if width not in right:
-                right[width] = judge(width, test)
-        pair = mcnemar(right[first], right[second])
-        log(f"width {first:g} against {second:g}: {pair}")
-        row = {**unit, **paired_columns(pair), "source": test.source, **provenance(time.monotonic() - started)}
-        record("zoo_pairs.csv", [row], ("total", "first", "second"))
+def judged(options: argparse.Namespace) -> ImageSet:
+    """The test images, or for a trial some of them."""
+    return some(load_cifar10("sample" if options.sample else "full")[1], options.limit)
+
+
+def units(options: argparse.Namespace) -> list[dict]:
+    """One damage after the other, each for all networks, so that images are damaged once."""
+    prints, total = chosen(options)
+    return [
+        {"width": f"{width:g}", "kind": kind, "strength": strength, "total": total, "weights": digest}
+        for kind in options.kinds
+        for strength in DAMAGE[kind][1]
+        for width, digest in prints.items()
+    ]
+
+
+def pairs(options: argparse.Namespace) -> list[dict]:
+    prints, total = chosen(options)
+    return [
+        {"first": f"{first:g}", "second": f"{second:g}", "total": total, "weights": f"{prints[first]} {prints[second]}"}
+        for first, second in itertools.combinations(prints, 2)
+    ]
+
+
+def measure(unit: dict, run: studies.Run) -> dict:
+    """Judge one network on images damaged in one way, and pair that with its answers to the undamaged ones."""
+    width = float(unit["width"])
+    now, source = run.world.right(width, unit["kind"], unit["strength"])
+    result, change = Accuracy(int(now.sum()), len(now), source), mcnemar(now, run.world.right(width)[0])
+    run.log(f"width {width:g}: {result}; change {change}")
+    shares = {"change": change.difference, "change_low": change.low, "change_high": change.high}
+    return {**columns_of(result), **{name: f"{share:.5f}" for name, share in shares.items()}}
+
+
+def measure_pair(unit: dict, run: studies.Run) -> dict:
+    """Compare two networks on the undamaged images."""
+    pair = mcnemar(*(run.world.right(float(unit[place]))[0] for place in ("first", "second")))
+    run.log(f"width {unit['first']} against {unit['second']}: {pair}")
+    return {**paired_columns(pair), "source": run.world.test.source}
+
+
+def prepare(run: studies.Run) -> Answers:
+    """The images and, when they are asked for, the networks."""
+    return Answers(judged(run.options), run.options.device)
+
+
+HOW = (Answers, judged, some, Batches, predict, mcnemar)
+STUDY = studies.Study(
+    "robustness.csv", ("total", "kind", "strength", "width"), units, measure, prepare=prepare,
+    made_by=(measure, damage, _jpeg, DAMAGE, *HOW),
+)  # fmt: skip
+PAIRS = studies.Study(
+    "zoo_pairs.csv", ("total", "first", "second"), pairs, measure_pair, prepare=prepare, made_by=(measure_pair, *HOW)
+)
+
+
+def run(options: argparse.Namespace, log) -> int:
+    return studies.run(options, log, STUDY, PAIRS)

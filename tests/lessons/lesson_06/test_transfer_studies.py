@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import recipes, studies
 from helpers import results as runs
 from helpers.data import CLASSES, ImageSet
 from helpers.lessons.lesson_06 import article, transfer
 from helpers.models import Pretrained
 from helpers.results import read_results
+from helpers.training import constant_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,7 +52,7 @@ def backbone():
 def world(monkeypatch, tmp_path, backbone):
     """Both studies read these images and this backbone, and write into an empty folder."""
     monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(article, "CHECKPOINTS", tmp_path / "runs")
+    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
     for study in (transfer, article):
         monkeypatch.setattr(study, "load_cifar10", lambda which="sample": (coloured(600), coloured(100, seed=9)))
         monkeypatch.setattr(study, "load_pretrained", lambda *_: backbone)
@@ -61,6 +63,12 @@ def start(study, *words, log=lambda _: None):
     parser = ArgumentParser()
     study.arguments(parser)
     study.run(parser.parse_args(words), log)
+
+
+def options_of(study, *words):
+    parser = ArgumentParser()
+    study.arguments(parser)
+    return parser.parse_args(words)
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -82,7 +90,7 @@ def test_labels_are_counted_by_class_and_few_are_among_many():
         transfer.labelled(train, 61, seed=0)
 
 
-@pytest.mark.parametrize("count", [40, 250])
+@pytest.mark.parametrize("count", [40, 200])
 def test_the_head_takes_the_same_steps_for_few_and_for_many(monkeypatch, count):
     """And no image comes a second time before all have come once."""
     batches, real = [], torch.optim.Adam.step
@@ -132,7 +140,7 @@ def test_frozen_and_fine_tuned(backbone):
 def test_a_study_records_every_unit_once(world, monkeypatch):
     asked = []
 
-    def logits(self, regime, which, epochs, lr, seed, log):
+    def logits(self, regime, which, epochs, lr, seed, *rest):
         assert torch.equal(which, transfer.labelled(self.train, len(which) // 10, seed))
         asked.append((regime, len(which), epochs, lr, seed))
         return nn.functional.one_hot((self.test.labels + (self.test.labels < 3)) % 10, 10).float()
@@ -152,21 +160,27 @@ def test_a_study_records_every_unit_once(world, monkeypatch):
     assert {seed for *_, seed in asked} == {2} and len(read_results("transfer.csv")) == 12
     monkeypatch.setitem(transfer.RATES, "frozen", 0.5)
     asked.clear()
-    start(transfer, "--labels", "10", "--seeds", "0")
-    assert [unit[0] for unit in asked] == ["frozen", "fine-tuned"], "other settings are another unit"
+    with pytest.raises(
+        ValueError, match=r"regime frozen, seed 0, epochs 0, lr 0.5 with lr 0.001, not 0.5: only --over"
+    ):
+        start(transfer, "--labels", "10", "--seeds", "0")
+    assert asked == []
+    start(transfer, "--labels", "10", "--seeds", "0", "--overwrite")
+    assert [unit[0] for unit in asked] == ["frozen", "fine-tuned", "scratch"]
 
 
 def test_a_trial_records_nothing(world):
     lines = []
     start(transfer, "--labels", "10", "--seeds", "0", "--regimes", "frozen", "--limit", "20", log=lines.append)
     start(article, "--limit", "50", "--epochs", "1", "--recipes", "as printed", log=lines.append)
-    assert not runs.RESULTS.exists() and not article.CHECKPOINTS.exists() and "of 20)" in lines[0]
+    assert not runs.RESULTS.exists() and "of 20)" in lines[0]
+    assert not list(runs.runs_folder().glob("*.pt")) and list(runs.runs_folder(trial=True).glob("article_*.pt"))
 
 
 def test_the_pilot_judges_on_images_without_labels_and_never_on_test_images(world, monkeypatch):
     judged = []
 
-    def logits(self, regime, which, epochs, lr, seed, log):
+    def logits(self, regime, which, epochs, lr, seed, *rest):
         labelled = {image.numpy().tobytes() for image in self.train.images[which]}
         judged.append({image.numpy().tobytes() for image in self.test.images})
         assert not labelled & judged[-1]
@@ -178,6 +192,66 @@ def test_the_pilot_judges_on_images_without_labels_and_never_on_test_images(worl
     train = {image.numpy().tobytes() for image in coloured(600).images}
     assert all(part < train for part in judged)
     assert len(read_results("transfer_pilot.csv")) == 6 and not (runs.RESULTS / "transfer.csv").exists()
+
+
+class Calls(list):
+    """What `fit` was called with, in place of a training."""
+
+    def fit(self, model, batches, **given):
+        self.append((model, batches, given))
+        return None
+
+
+@pytest.mark.parametrize(("labels", "regime", "epochs", "lr"), [
+    (10, "fine-tuned", 30, 0.01), (50, "fine-tuned", 10, 0.01), (250, "fine-tuned", 4, 0.01),
+    (500, "fine-tuned", 3, 0.01), (10, "scratch", 60, 0.03), (50, "scratch", 24, 0.03), (250, "scratch", 10, 0.03),
+    (500, "scratch", 8, 0.03),
+])  # fmt: skip
+def test_the_recipe_of_the_committed_rows_is_the_documented_one(backbone, monkeypatch, labels, regime, epochs, lr):
+    calls = Calls()
+    (unit,) = [
+        unit for unit in transfer.units(options_of(transfer, "--seeds", "2"))
+        if (unit["labels_per_class"], unit["regime"]) == (labels, regime)
+    ]  # fmt: skip
+    study, which = transfer.Study(coloured(600), coloured(100, seed=9), backbone), torch.arange(0, 600, 7)
+    monkeypatch.setattr(transfer, "fit", calls.fit)
+    monkeypatch.setattr(transfer, "network", lambda *_: nn.Sequential(nn.Flatten(), nn.LazyLinear(10)))
+    logits = study.logits(regime, which, unit["epochs"], float(unit["lr"]), unit["seed"], None, "run.pt")
+    ((_, batches, given),) = calls
+    assert given == {
+        "epochs": epochs, "lr": lr, "warmup_epochs": 0.5, "weight_decay": 5e-4, "seed": 2, "log": None,
+        "checkpoint": "run.pt", "device": "cpu",
+    }  # fmt: skip
+    assert torch.equal(batches.image_set.images, study.train.images[which]) and batches.seed == 2
+    assert batches.augment == {"crop": 4, "flip": 0.5} and batches.shuffle and batches.batch_size == 50
+    assert (batches.image_size, logits.shape) == (backbone.image_size, (100, 10))
+
+
+def test_heads_learn_by_adam_at_a_constant_rate(backbone, monkeypatch):
+    """The frozen regime, and the article's cache: which rate, how many passes, which batches."""
+    calls = Calls()
+    monkeypatch.setattr(recipes, "fit", calls.fit)
+    study = transfer.Study(coloured(600), coloured(100, seed=9), backbone)
+    study.logits("frozen", torch.arange(200), 0, 1e-3, 1, None)
+    article.logits_of(article.RECIPES["done right"], coloured(600), coloured(100), backbone, 10, lambda _: 0)
+    for (head, batches, given), epochs, size in zip(calls, (250, 10), (100, 64), strict=True):
+        adam = given["optimizer"]([{"params": list(head.parameters())}])
+        assert type(adam) is torch.optim.Adam and adam.defaults["lr"] == 1e-3
+        assert given["schedule"] is constant_with_warmup and given["epochs"] == epochs
+        assert batches.batch_size == size and not given.get("warmup_epochs")
+
+
+def test_as_printed_trains_only_the_head_by_adam_with_the_printed_rate(backbone, monkeypatch):
+    made, real = [], torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda weights, **given: made.append(given) or real(weights, **given))
+    sizes, loader = [], torch.utils.data.DataLoader
+    monkeypatch.setattr(
+        torch.utils.data, "DataLoader", lambda data, **given: sizes.append(given) or loader(data, **given)
+    )
+    for name in ("as printed", "as printed, its own normalisation, batches of 32"):
+        recipe(name, backbone, epochs=1)
+    assert made == [{"lr": 1e-3}] * 2
+    assert sizes == [{"batch_size": size, "shuffle": True} for size in (64, 32)]
 
 
 # -------------------------------------------------------------------------------- the recipe as printed
@@ -236,7 +310,7 @@ def test_rows_are_compared_with_the_right_one_on_the_same_images(world, monkeypa
     labels = coloured(100, seed=9).labels
     right = {"done right": 90, "as printed": 40, "BatchNorm kept still": 95}
 
-    def logits_of(recipe, train, test, backbone, epochs, log):
+    def logits_of(recipe, train, test, backbone, epochs, log, device):
         (name,) = [name for name in right if article.RECIPES[name] == recipe]
         return nn.functional.one_hot((labels + (torch.arange(100) >= right[name])) % 10, 10).float()
 
@@ -251,6 +325,18 @@ def test_rows_are_compared_with_the_right_one_on_the_same_images(world, monkeypa
     assert rows["as printed"]["batchnorm"] == "training" and rows["as printed"]["image_size"] == 32
     monkeypatch.setattr(article, "logits_of", lambda *_: pytest.fail("it was run again"))
     start(article, "--recipes", "as printed", "BatchNorm kept still")
+
+
+def test_a_recipe_added_later_is_compared_with_the_kept_answers_of_the_right_one(world, monkeypatch):
+    trained, real = [], article.logits_of
+    monkeypatch.setattr(article, "logits_of", lambda recipe, *rest: trained.append(recipe) or real(recipe, *rest))
+    start(article, "--recipes", "done right", "--epochs", "1")
+    start(article, "--recipes", "BatchNorm kept still", "--epochs", "1")
+    assert trained == [article.RECIPES["done right"], article.RECIPES["BatchNorm kept still"]]
+    rows = {row["recipe"]: row for row in read_results("article.csv")}
+    change = rows["BatchNorm kept still"]["correct"] - rows["done right"]["correct"]
+    assert change / 100 == pytest.approx(rows["BatchNorm kept still"]["difference"])
+    assert studies.file_on("article.csv", options_of(article)) == "article.csv"
 
 
 # -------------------------------------------------------------------------------- what the lesson shows of them
@@ -269,7 +355,7 @@ def test_the_table_and_the_curves_show_every_seed(world):
             for regime in transfer.REGIMES:
                 row = {"labels_per_class": labels, "regime": regime, "seed": seed, "source": "made up"}
                 row["accuracy"] = f"{accuracy(regime, labels, seed):.4f}"
-                runs.record("transfer.csv", [row], transfer.key_of(False))
+                runs.record("transfer.csv", [row], transfer.KEY)
     first, head, ten, many = transfer.table().splitlines()
     assert "made up" in first and head.split() == ["scratch", "fine-tuned", "frozen"]
     assert (

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import models
+from helpers import models, recipes
 from helpers import results as runs
 from helpers.costs import count_macs
 from helpers.data import CLASSES, ImageSet
 from helpers.lessons.lesson_07 import ablation
 from helpers.tools import bench as make
-from helpers.training import cosine_with_warmup
+from helpers.training import constant_with_warmup, cosine_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -27,7 +27,7 @@ def images(count: int, source: str) -> ImageSet:
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(ablation, "CHECKPOINTS", tmp_path / "runs")
+    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(ablation, "zoo_sets", lambda: (images(60, "a"), images(40, "b"), images(10, "c")))
     return tmp_path
 
@@ -64,24 +64,22 @@ def test_every_variant_changes_what_its_name_says():
         assert all(ablation.RECIPE[part] != value for part, value in parts.items())
 
 
-def test_the_schedule_without_cosine():
-    rates = [ablation.constant_after_warmup(step, 20, 4) for step in range(20)]
-    assert rates[:4] == [cosine_with_warmup(step, 20, 4) for step in range(4)] and set(rates[3:]) == {1.0}
-    assert ablation.constant_after_warmup(0, 20, 0) == 1.0
-
-
 def given_to_fit(monkeypatch, variant: str) -> dict:
     """What `fit` is called with for a variant; the network is told by its MACs, the batches by their augmentation."""
     calls = []
-    monkeypatch.setattr(ablation, "fit", lambda model, batches, **given: calls.append((model, batches, given)))
-    ablation.train(ablation.RECIPE | ablation.VARIANTS[variant], images(60, ""), 3, 30, seed=7)
+    monkeypatch.setattr(recipes, "fit", lambda model, batches, **given: calls.append((model, batches, given)))
+    ablation.train(ablation.RECIPE | ablation.VARIANTS[variant], images(60, "trained on"), 3, 30, seed=7)
     ((model, batches, given),) = calls
+    assert (
+        batches.image_set.source == "trained on" and batches.seed == 7 and batches.shuffle and batches.batch_size == 30
+    )
     return {"macs": count_macs(model, 32), "augment": set(batches.augment), **given}
 
 
 RECIPE_GIVEN = {
     "macs": 2_945_152, "augment": {"crop", "flip"}, "epochs": 3, "lr": 0.05, "weight_decay": 5e-4,
     "schedule": cosine_with_warmup, "warmup_epochs": 0.5, "label_smoothing": 0.1, "ema_decay": 0.998, "seed": 7,
+    "momentum": 0.9, "validation": None, "checkpoint": None, "device": None, "log": None,
 }  # fmt: skip
 
 
@@ -91,7 +89,7 @@ RECIPE_GIVEN = {
         ("recipe", {}),
         ("weight decay 4e-5", {"weight_decay": 4e-5}),
         ("no weight decay", {"weight_decay": 0.0}),
-        ("no cosine", {"schedule": ablation.constant_after_warmup}),
+        ("no cosine", {"schedule": constant_with_warmup}),
         ("no warm-up", {"warmup_epochs": 0.0}),
         ("no smoothing", {"label_smoothing": 0.0}),
         ("no averaging", {"ema_decay": 0.0}),
@@ -131,15 +129,15 @@ def test_rows_are_kept_paired_and_not_made_twice(tiny, monkeypatch):
     before = rows(tiny)
     monkeypatch.setattr(ablation, "train", lambda *_: pytest.fail("it was run again"))
     ablation.run(options("--seeds", "2", "--only", "5 downsamplings"), lines.append)
-    assert rows(tiny) == before and len(lines) == 4
+    assert rows(tiny) == before and lines[-1] == "4 of 4 rows are there already"
 
 
 def test_a_variant_added_later_is_paired_with_the_kept_recipe(tiny, monkeypatch):
     ablation.run(options("--seeds", "1", "--only", "no warm-up"), print)
-    seen, real = [], ablation.train
-    monkeypatch.setattr(ablation, "train", lambda parts, *rest: seen.append(parts) or real(parts, *rest))
+    steps, real = [], torch.optim.SGD.step
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda self, *rest: steps.append(1) or real(self, *rest))
     ablation.run(options("--seeds", "1", "--only", "no averaging"), print)
-    assert [parts["ema_decay"] for parts in seen] == [0.0], "the recipe was not trained again"
+    assert len(steps) == 2, "the recipe was trained again"
     (row,) = (row for row in rows(tiny) if row["variant"] == "no averaging")
     (recipe,) = (row for row in rows(tiny) if row["variant"] == "recipe")
     assert int(row["correct"]) - int(recipe["correct"]) == int(row["only_this"]) - int(row["only_recipe"])
@@ -148,7 +146,20 @@ def test_a_variant_added_later_is_paired_with_the_kept_recipe(tiny, monkeypatch)
 def test_a_trial_keeps_nothing(tiny):
     lines = []
     ablation.run(options("--limit", "20", "--seeds", "1", "--only", "recipe", "no warm-up"), lines.append)
-    assert not list(tiny.iterdir()) and len(lines) == 2 and "of 20)" in lines[0]
+    assert not (tiny / "results").exists() and not list((tiny / "runs").glob("*.pt"))
+    assert [line for line in lines if "of 20)" in line] and "nothing is recorded" in lines[-1]
+
+
+def test_runs_learn_from_training_images_and_are_judged_on_validation_images(tiny, monkeypatch):
+    trained, judged, train = [], [], ablation.train
+    monkeypatch.setattr(
+        ablation, "train", lambda parts, images, *rest: trained.append(images) or train(parts, images, *rest)
+    )
+    monkeypatch.setattr(ablation, "predict", lambda model, batches: judged.append(batches) or answers(model, batches))
+    ablation.run(options("--seeds", "1", "--only", "recipe", "--images", "40"), print)
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(0))[:40]
+    assert trained[0].source == "a" and torch.equal(trained[0].images, images(60, "a").images[order])
+    assert judged[0].image_set.source == "b" and len(judged[0].image_set) == 40 and not judged[0].augment
 
 
 def test_bench_train_compares_two_layouts(monkeypatch, capsys):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from helpers import results as runs
+from helpers import studies
 from helpers.data import ImageSet, load_cifar10
 from helpers.lessons.lesson_08 import robustness
 from helpers.lessons.lesson_08.robustness import DAMAGE, damage, paired_columns, zoo_widths
@@ -80,8 +81,14 @@ class Brightness(nn.Module):
         return torch.stack([x * factor for factor in range(-5, 5)], 1)
 
 
+def measured(lines: list[str]) -> list[str]:
+    """The lines about a row that was made; the others tell of rows that are there."""
+    return [line for line in lines if line.startswith("width ")]
+
+
 def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "RESULTS", tmp_path)
+    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(robustness, "load_cifar10", lambda which: (None, TEST))
     asked = []
     monkeypatch.setattr(robustness, "load_zoo", lambda width: asked.append(width) or Brightness())
@@ -95,14 +102,16 @@ def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     assert not list(tmp_path.glob("*.csv")), "a trial records nothing"
     lines.clear()
     robustness.run(parser.parse_args(["--widths", "0.25", "--kinds", "none", "jpeg"]), lines.append)
-    assert len(lines) == 1 + 4 and {row["kind"] for row in runs.read_results("robustness.csv")} == {"none", "jpeg"}
+    assert len(measured(lines)) == 1 + 4 and {row["kind"] for row in runs.read_results("robustness.csv")} == {
+        "none",
+        "jpeg",
+    }
     robustness.run(parser.parse_args(["--widths", "0.25"]), lines.append)
     lines.clear()
     robustness.run(parser.parse_args([]), lines.append)
     conditions = sum(len(strengths) for _, strengths in DAMAGE.values())
-    assert len(lines) == conditions + 1 and not any("0.25:" in line for line in lines), (
-        "only the new width, and the pair"
-    )
+    assert len(measured(lines)) == conditions + 1, "only the new width, and the pair"
+    assert not any("0.25:" in line for line in lines)
     rows, (pair,) = runs.read_results("robustness.csv"), runs.read_results("zoo_pairs.csv")
     assert len(rows) == 2 * conditions and {row["width"] for row in rows} == {0.25, 0.5}
     for row in rows:
@@ -112,10 +121,14 @@ def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     assert (pair["first"], pair["second"], pair["total"], pair["difference"]) == (0.25, 0.5, len(TEST), 0)
     lines.clear()
     robustness.run(parser.parse_args([]), lines.append)
-    assert lines == []
+    assert measured(lines) == []
     (tmp_path / "zoo_mobilenet_v2_0.5.safetensors.sha256").write_text("other weights")
-    robustness.run(parser.parse_args([]), lines.append)
-    assert len(lines) == conditions + 1, "new weights are measured anew"
+    before = [(tmp_path / name).read_bytes() for name in ("robustness.csv", "zoo_pairs.csv")]
+    with pytest.raises(ValueError, match=r"with weights 0.5000000000, not other weight: only --overwrite replaces it"):
+        robustness.run(parser.parse_args([]), lines.append)
+    assert before == [(tmp_path / name).read_bytes() for name in ("robustness.csv", "zoo_pairs.csv")]
+    robustness.run(parser.parse_args(["--widths", "0.5", "--overwrite"]), lines.append)
+    assert len(measured(lines)) == conditions, "new weights are measured anew"
 
 
 def test_paired_columns():
@@ -124,3 +137,11 @@ def test_paired_columns():
     columns = paired_columns(mcnemar(torch.tensor([True, True, False]), torch.tensor([False, True, False])))
     assert (columns["only_first"], columns["only_second"], columns["total"]) == (1, 0, 3)
     assert columns["difference"] == "0.33333" and float(columns["low"]) < 0 < float(columns["high"])
+
+
+def test_a_pair_is_the_first_named_against_the_second(monkeypatch):
+    right = {0.25: [True, True, True, False], 0.5: [True, False, False, False]}
+    run = studies.Run(argparse.Namespace(limit=None), lambda _: None)
+    run.world = argparse.Namespace(right=lambda width: (torch.tensor(right[width]), ""), test=TEST)
+    row = robustness.measure_pair({"first": "0.25", "second": "0.5"}, run)
+    assert (row["difference"], row["only_first"], row["only_second"]) == ("0.50000", 2, 0)
