@@ -43,8 +43,9 @@ def functions_of():
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """An empty folder in place of data/results/."""
+    """An empty folder in place of data/results/, and one for unfinished runs."""
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
+    monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "runs"))
     return tmp_path / "results"
 
 
