@@ -71,6 +71,7 @@ def fit(
                          `cosine_with_warmup` or `constant_with_warmup`
     warmup_epochs        fractions allowed
     weight_decay         acts on weight matrices only, not on biases and BatchNorm
+    momentum             SGD's, from 0 to below 1; another optimizer brings its own
     ema_decay            above 0: a running average of all weights with that decay a step is evaluated and kept, as
                          torch.optim.swa_utils.AveragedModel does; in step s the decay is at most (1 + s) / (10 + s)
     clip_grad_norm       above 0: longest gradient (norm over all weights) that a step may take
@@ -365,8 +366,8 @@ def _check_loss(loss: torch.Tensor, inputs: torch.Tensor, where: str, lr: float)
 # ---------------------------------------------------------------------------------------------- features
 
 
-def cache_features(pretrained, batches) -> tuple[torch.Tensor, torch.Tensor]:
-    """A frozen network's features [N,D] and the labels [N], computed once, for training heads on them.
+def cache_features(pretrained, batches: BatchSource) -> tuple[torch.Tensor, torch.Tensor]:
+    """A frozen network's features [N,D] and the labels [N] on the CPU, computed once, for training heads on them.
 
     `pretrained` is a `models.Pretrained` or a module; it runs in evaluation mode, so its BatchNorm cannot drift.
     """
