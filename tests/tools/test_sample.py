@@ -53,6 +53,22 @@ def test_write_sample_makes_the_same_bytes_again(sheets, sample):
     assert (sample / "SHA256SUMS").read_bytes() == before and not (sample / "stray.txt").exists()
 
 
+def test_a_sample_of_other_images_stays_unless_overwritten(sheets, sample, tmp_path, capsys):
+    make.write_sample(sheets)
+    for part in ("train", "test"):  # the same sheets with two classes in each other's place
+        names = [sheets / part / f"{name}.png" for name in CLASSES[:2]]
+        first, second = (path.read_bytes() for path in names)
+        names[0].write_bytes(second)
+        names[1].write_bytes(first)
+    before = {path: path.read_bytes() for path in sample.rglob("*.*")}
+    assert command.main(["sample", "--from", str(sheets)]) == 1
+    assert "sample holds other images than" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in sample.rglob("*.*")} == before
+    assert sorted(path.name for path in sample.parent.iterdir()) == ["all", "sample"]
+    assert command.main(["sample", "--from", str(sheets), "--overwrite"]) == 0
+    assert {path: path.read_bytes() for path in sample.rglob("*.*")} != before
+
+
 def test_write_sample_refuses_a_small_folder_and_keeps_the_old_sample(sheets, sample, monkeypatch, capsys):
     make.write_sample(sheets)
     before = (sample / "SHA256SUMS").read_bytes()
