@@ -342,6 +342,23 @@ def test_a_recipe_added_later_is_compared_with_the_kept_answers_of_the_right_one
 # -------------------------------------------------------------------------------- what the lesson shows of them
 
 
+def test_the_article_s_table_reads_from_the_printed_recipe_to_the_right_one(world):
+    for place, name in enumerate(article.ORDER):
+        row = {"recipe": name, "weights": "w", "epochs": 10, "image_size": 32, "normalisation": "its own", "total": 100,
+               "accuracy": 0.5, "low": 0.4, "high": 0.6, "source": "made up", "seconds": 90, "difference": -0.1,
+               "difference_low": -0.2 - place, "difference_high": 0.3,
+               "batchnorm": "training" if name == "as printed" else "evaluation"}  # fmt: skip
+        runs.record("article.csv", [row], ("recipe",))
+    first, *lines = article.table().splitlines()
+    assert first == "made up: 100 test images; w"
+    assert [line.split(":")[0] for line in lines[1::3]] == list(article.ORDER)
+    assert lines[1].endswith("normalised with its own, BatchNorm in training mode")
+    assert lines[2] == (
+        "  50.0% (40.0% to 60.0%), 1.5 minutes of one core; against done right -10.0 points (-20.0 to +30.0)"
+    )
+    assert lines[-1] == "  50.0% (40.0% to 60.0%), 1.5 minutes of one core", "the right one is compared with none"
+
+
 def test_the_table_and_the_curves_show_every_seed(world):
     from matplotlib import pyplot as plt
 

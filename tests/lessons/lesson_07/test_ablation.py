@@ -205,6 +205,11 @@ def test_the_figures_show_every_run():
     assert [label.get_text() for label in axes.get_yticklabels()] == list(changes)
     assert len(axes.containers) == 3 * len(changes) and "-11.0" in [text.get_text() for text in axes.texts]
     axes = ablation.draw_halvings(made_up()).axes[0]
-    means = axes.lines[0].get_ydata()
-    places = [list(ablation.VARIANTS).index(name) for name in ablation.GRID[5e-4]]
-    assert list(means) == pytest.approx([40 - place for place in places])
+    curves = {line.get_label(): list(line.get_ydata()) for line in axes.lines if line.get_label().startswith("weight")}
+    by_halvings = {
+        "weight decay 0.0005": ["5 downsamplings", "recipe", "3 downsamplings"],
+        "weight decay 4e-05": ["5 downsamplings, 4e-5", "weight decay 4e-5", "3 downsamplings, 4e-5"],
+    }
+    for label, names in by_halvings.items():
+        assert curves.pop(label) == pytest.approx([40 - list(ablation.VARIANTS).index(name) for name in names])
+    assert not curves and [label.get_text()[0] for label in axes.get_xticklabels()] == ["5", "4", "3"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import recipes
 from helpers import results as runs
 from helpers.batches import Batches
 from helpers.data import load_cifar10
@@ -21,6 +22,7 @@ from helpers.lessons.lesson_08.mistakes import (
     drifting,
     head_epochs,
 )
+from helpers.training import constant_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -215,3 +217,65 @@ def test_rows_that_are_there_are_not_measured_again(monkeypatch, tmp_path):
         (5, "c", 1),
     ]
     assert rows[0]["mistake"] == MISTAKES[1] and rows[0]["images"] == 4 and "sample" in rows[0]["source"]
+
+
+# ------------------------------------------------------------------------------------------------ recipe and table
+
+
+def test_the_heads_learn_by_adam_with_the_documented_rate_and_epochs(study, monkeypatch):
+    """Lesson 00's head and the drifting one: 1e-3, ten epochs, batches of 100; thirty where an epoch is chosen."""
+    calls = []
+    monkeypatch.setattr(recipes, "fit", lambda model, batches, **given: calls.append((model, batches, given)))
+    full = Study(seeds=1)
+    assert (len(full.train), len(full.validation), len(full.test)) == (4_000, 1_000, 2_000)
+    assert (full.epochs, full.many_epochs, full.cnn_epochs, len(full.more_seeds)) == (10, 30, 20, 10)
+    drifting(study.backbone.model, Batches(study.train, 40, **study.look), seed=0)
+    next(head_epochs(torch.randn(20, 1280), torch.arange(20) % 10, 0))
+    for (_, _, given), epochs in zip(calls, (10, 1), strict=True):
+        adam = given["optimizer"]([{"params": [nn.Parameter(torch.zeros(1))]}])
+        assert type(adam) is torch.optim.Adam and {group["lr"] for group in adam.param_groups} == {1e-3}
+        assert given["schedule"] is constant_with_warmup and given["epochs"] == epochs
+    assert calls[1][1].batch_size == 100
+
+
+def test_the_drifting_head_sees_training_batches_of_a_hundred(monkeypatch):
+    seen = []
+    monkeypatch.setattr(mistakes, "drifting", lambda body, batches, *rest: seen.append((batches, rest)) or nn.Flatten())
+    monkeypatch.setattr(mistakes, "predict", lambda model, batches: torch.zeros(len(batches.image_set), 10))
+    study = Study(seeds=2, limit=50)
+    study.__dict__["honest"] = torch.zeros(2, len(study.test))
+    study.drift()
+    for seed, (batches, rest) in enumerate(seen):
+        assert batches.image_set is study.train and (batches.batch_size, batches.shuffle) == (100, True)
+        assert (
+            batches.seed == seed and rest == (seed, study.epochs) and batches.image_size == 64 and not batches.augment
+        )
+
+
+def test_the_small_cnn_is_trained_as_documented(monkeypatch):
+    study, made, seen, real = Study(seeds=1, limit=50), [], [], torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda weights, **given: made.append(given) or real(weights, **given))
+    batches = mistakes.Batches
+    monkeypatch.setattr(mistakes, "Batches", lambda *a, **given: seen.append((a, given)) or batches(*a, **given))
+    study.watched_networks(mistakes.CIFAR10_STD)
+    (images, size), given = seen[0]
+    assert made == [{"lr": 2e-3}] and images is study.train and size == 64
+    assert given == {"augment": ("flip",), "shuffle": True, "seed": 0, "std": mistakes.CIFAR10_STD}
+
+
+def test_the_table_s_variants_are_lesson_00s_classifier():
+    assert set(MAIN) == set(MISTAKES)
+    assert all(not variant.startswith(("zoo", "small CNN")) for variant in MAIN.values())
+    assert MAIN[2] == "training mode while the head learned" and MAIN[5] == "batches of 64, images class by class"
+
+
+def test_the_table_reads_from_honest_to_reported(monkeypatch):
+    rows = [
+        {"number": number, "variant": variant, "honest": 0.6, "reported": 0.5 + number / 100,
+         "difference": -0.1 + number / 100, "low": -0.2, "high": 0.3}
+        for number, variant in MAIN.items()
+    ]  # fmt: skip
+    monkeypatch.setattr(mistakes, "read_results", lambda name: rows)
+    lines = mistakes.table().splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == [f"| {number}" for number in MISTAKES]
+    assert "60.0% → 53.0%: **-7.0** (-20.0 to +30.0)" in lines[2]
