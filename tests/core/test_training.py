@@ -133,6 +133,18 @@ def test_log_tells_every_epoch():
     assert len(lines) == 2 and lines[1].startswith("epoch 2/2 done: loss 0.") and "validation " in lines[1]
 
 
+def test_the_minutes_that_are_left(monkeypatch):
+    """A run of 40 steps that went on at step 20: after 5 of the 20 that are left, in 20 minutes, there is an hour."""
+    clock, lines = [1000.0], []
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock[0])
+    say = training._progress(lines.append, 20, 40)
+    for step, seconds, expected in [(20, 14, 0), (24, 1200, 1), (24, 1210, 1), (29, 1800, 2), (39, 2400, 3)]:
+        clock[0] = 1000.0 + seconds
+        say(step, f"step {step}")
+        assert len(lines) == expected, "a line every 15 seconds"
+    assert lines == ["step 24 60 min left", "step 29 30 min left", "step 39 0 min left"]
+
+
 # -------------------------------------------------------------------------------- schedule, decay, average
 
 
