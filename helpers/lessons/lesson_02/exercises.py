@@ -1,9 +1,7 @@
-"""Exercises of lesson 02."""
+"""Exercises of lesson 02: 2.1 to 2.5 stand on its first page, 2.6 to 2.9 on its second."""
 
-from helpers.data import CIFAR10_MEAN, CIFAR10_STD
 from helpers.exercises import Exercise
-
-_RED, _DEVIATION = CIFAR10_MEAN[0], CIFAR10_STD[0]
+from helpers.lessons.lesson_02.to_write import CROP, SHEET, SPLIT, STD
 
 EXERCISES = {
     "2.1": Exercise(
@@ -14,29 +12,14 @@ EXERCISES = {
             "That is with one byte a value, as in the file; float32 takes four.": 50_000 * 32 * 32 * 3 / 1e6,
             "You counted positions only: each has three colours.": 50_000 * 32 * 32 * 4 / 1e6,
             "Those are all images of the set; the test images are not for training.": 60_000 * 32 * 32 * 3 * 4 / 1e6,
-            "That is in MiB, units of 2²⁰ bytes. A MB is a million bytes.": 50_000 * 32 * 32 * 3 * 4 / 2**20,
-            "That is in megabits: eight bits are a byte.": 50_000 * 32 * 32 * 3 * 32 / 1e6,
             "That is the sample; the question is about the complete set.": 5_000 * 32 * 32 * 3 * 4 / 1e6,
+            "That is one image; how many are there?": 32 * 32 * 3 * 4 / 1e6,
         },
-        tolerance=0.1,
-        hint="Multiply: images × height × width × colours × bytes a value.",
+        unit="MB",
+        digits=3,
+        hint="Which five numbers have to be multiplied?",
     ),
-    "2.2": Exercise(
-        (200 / 255 - _RED) / _DEVIATION,
-        "200 / 255 is 0.784, which lies 0.293 above the mean, and that is 1.19 deviations.",
-        {
-            "First scale the value to 0…1: mean and deviation are given for that scale.": (200 - _RED) / _DEVIATION,
-            "You subtracted the mean; the division by the deviation is missing.": 200 / 255 - _RED,
-            "You scaled the value to 0…1; the normalisation is missing.": 200 / 255,
-            "You divided by the deviation without subtracting the mean first.": 200 / 255 / _DEVIATION,
-            "You divided by the copied number, which is the mean of the images' own deviations.": (200 / 255 - _RED)
-            / 0.2023,
-            "You divided by the variance; its square root is meant.": (200 / 255 - _RED) / _DEVIATION**2,
-            "You subtracted the value from the mean: the sign is the wrong way round.": (_RED - 200 / 255) / _DEVIATION,
-        },
-        tolerance=0.005,
-        hint="(value / 255 − mean) / deviation.",
-    ),
+    "2.2": STD,
     "2.3": Exercise(
         0.0,
         "inside a flat image nothing varies, so each has a deviation of 0, and so is their mean: all the variance lies "
@@ -46,11 +29,14 @@ EXERCISES = {
             "That is the variance of all pixels together.": 1 / 12,
             "That is the mean of all pixels, not a deviation.": 0.5,
             "That is the distance from black to white, not a deviation inside an image.": 1.0,
+            "That is how far the greys lie from their mean, on average: it compares images with each other.": 0.25,
         },
-        tolerance=0.01,
+        tolerance=0.0005,
+        digits=2,
         hint="Look at one single image: how much do its pixels differ from its own mean?",
     ),
-    "2.4": Exercise(
+    "2.4": SPLIT,
+    "2.5": Exercise(
         0.8,
         "wherever an image lies, its twin was drawn on its own, and four fifths of all images are for training. Split "
         "first, then augment.",
@@ -61,23 +47,45 @@ EXERCISES = {
             "Nearly: now and then both twins happen to be drawn for validation.": 1.0,
             "That is the chance of both: image for validation, twin for training. The first is given.": 0.16,
             "That is the chance that both twins are for training.": 0.64,
+            "That is the chance that both twins are for validation.": 0.04,
+            "That is the chance that the twins are parted at all; here one of them is known to validate.": 0.32,
         },
-        tolerance=0.005,
-        hint="Take one validation image. Its twin was drawn too: for which side, with what chance (0 to 1)?",
+        unit="share",
+        digits=2,
+        hint="Take one validation image. Its twin was drawn too: for which side, with what chance?",
     ),
-    "2.5": Exercise(
+    "2.6": CROP,
+    "2.7": Exercise(
         2 * 9 * 9,
         "the window can start at 9 rows and 9 columns (0 to 8), and each of these crops can be mirrored or not.",
         {
             "You have the crops. Each of them can also be mirrored.": 9 * 9,
-            "The padding is on both sides, and position 0 counts too: how many places can the window start at?": 2
-            * 5
-            * 5,
+            "The padding is on both sides: how many places can the window start at?": 2 * 5 * 5,
             "Count the start positions once more: from 0 to 8, both included.": 2 * 8 * 8,
+            "Start positions from 0 to 8, both included; and each crop can also be mirrored.": 8 * 8,
             "You have one direction only; the window moves down as well as to the right.": 2 * 9,
             "The flip is another choice for each crop: multiply, don't add.": 9 * 9 + 2,
             "Half of that is missing: the padding is on both sides.": 2 * 4 * 4,
+            "Each direction has its own start position: multiply them, don't add.": 2 * (9 + 9),
         },
         hint="How many start positions downwards, how many to the right, and how many directions?",
+    ),
+    "2.8": SHEET,
+    "2.9": Exercise(
+        1 / (1 / 2000 + 1 / 500),
+        "an image takes 0.5 ms to load and 2 ms to compute, 2.5 ms in all. A loader ten times as fast would make it "
+        "488: the slower step decides.",
+        {
+            "That would be the rate if loading and computing went on at the same time, on cores of their own.": 500.0,
+            "That is the mean of the rates; but an image has to go through both steps, one after the other.": 1250.0,
+            "You added the rates. The second step takes more time, it saves none.": 2500.0,
+            "You subtracted the rates. Subtract or add times, not rates.": 1500.0,
+            "That is how long one image takes, in ms; images a second are asked.": 2.5,
+            "That is how many seconds one image takes; how many images go into one second?": 0.0025,
+            "That is the harmonic mean of the rates, twice what is asked: an image needs both steps.": 800.0,
+        },
+        digits=3,
+        unit="images/s",
+        hint="How many milliseconds does one image take in each step?",
     ),
 }
