@@ -8,7 +8,7 @@ CELLS = ["helpers.about(", "augmentation_explorer("]  # imports and widget: all 
 
 
 def test_augmentation_explorer(open_lesson):
-    widget = open_lesson("02", cells=CELLS).widget()
+    widget = open_lesson("02b", cells=CELLS).widget()
     widget.changed(lambda: widget.drag("crop: padding in px", 1))
     widget.changed(lambda: widget.drag("flip: probability", 0))
     widget.changed(lambda: widget.press("New random numbers"))
@@ -16,13 +16,13 @@ def test_augmentation_explorer(open_lesson):
 
 
 def test_a_whole_lesson_runs_and_its_widget_works(open_lesson):
-    widget = open_lesson("02").widget()
+    widget = open_lesson("02b").widget()
     widget.changed(lambda: widget.drag("brightness: up to ±", 1))
 
 
 def test_an_error_is_seen_and_the_picture_stays(open_lesson):
     """An explorer that breaks shows a red box to the reader, and keeps its last good picture."""
-    widget = open_lesson("02", cells=CELLS, extra="explorer._compute = lambda **values: 1 / 0").widget()
+    widget = open_lesson("02b", cells=CELLS, extra="explorer._compute = lambda **values: 1 / 0").widget()
     picture, _ = widget.state()
     widget.drag("crop: padding in px", 1)
     widget.box.locator(".explorer-error").wait_for(timeout=20_000)
