@@ -160,6 +160,20 @@ def test_a_checkpoint_from_before_the_data_were_noted_is_refused(tmp_path):
     assert path.exists()
 
 
+@pytest.mark.parametrize("change, words", [({"nesterov": None}, "nesterov None, not True"),
+                                           ({"mixup": "0.2"}, "mixup 0.2, not None")])  # fmt: skip
+def test_a_setting_that_only_one_side_knows_is_a_difference(tmp_path, change, words):
+    """As after an update of PyTorch, whose optimizer learned something new."""
+    path = tmp_path / "run.pt"
+    fit(small(), made(), **RECIPE, checkpoint=path)
+    os.remove(f"{path}.previous")
+    state = torch.load(path, weights_only=True)
+    settings = {name: value for name, value in (state["settings"] | change).items() if value is not None}
+    torch.save({**state, "settings": settings}, path)
+    with pytest.raises(ValueError, match=rf"is of another run \({words}\): to start anew"):
+        fit(small(), made(), **RECIPE, checkpoint=path)
+
+
 def test_data_that_cannot_be_compared_are_said_to_be(tmp_path):
     path, said = (
         tmp_path / "run.pt",
