@@ -2,7 +2,7 @@
 
 
 def test_cost_explorer(open_lesson):
-    widget = open_lesson("03", cells=["import helpers", "cost_explorer()"]).widget()
+    widget = open_lesson("03_", cells=["import helpers", "explorer = cost_explorer()"]).widget()
     widget.changed(lambda: widget.drag("channels in M", 1.0))
     widget.changed(lambda: widget.drag("channels out N", 0.0))
     widget.changed(lambda: widget.drag("input side", 0.5))

@@ -1,6 +1,70 @@
-"""Exercises of lesson 03."""
+"""Exercises of lesson 03, both pages."""
 
+import torch
+from torch import nn
+
+from helpers.code_exercises import Case, CodeExercise, draw
 from helpers.exercises import Exercise
+
+
+def depthwise(image: torch.Tensor, weight: torch.Tensor, stride: int = 1) -> torch.Tensor:
+    """image [M,H,W], weight [M,K,K] → [M,H_out,W_out], no padding."""
+    return nn.functional.conv2d(image[None], weight[:, None], stride=stride, groups=len(image))[0]
+
+
+def standing_still(image, weight, stride=1):
+    """The right output's size, filled with windows that start one pixel apart."""
+    height, width = depthwise(image, weight, stride).shape[1:]
+    return depthwise(image, weight)[:, :height, :width]
+
+
+def all_channels(image, weight, stride=1):
+    return depthwise(image, weight, stride).sum(0, keepdim=True).expand(len(image), -1, -1)
+
+
+def conv_macs(layer: nn.Conv2d, side: int) -> int:
+    return _macs(layer, side)
+
+
+def _macs(layer, side, *, groups=True, stride=True, padding=True, dilation=True, squared=True) -> int:
+    """MACs of a Conv2d, with what a learner may have left out."""
+    count = layer.weight.numel() * (1 if groups else layer.groups)
+    for axis in (0, 1):
+        reach = (layer.kernel_size[axis] - 1) * (layer.dilation[axis] if dilation else 1) + 1
+        padded = side + 2 * layer.padding[axis] * padding
+        count *= (padded - reach) // (layer.stride[axis] if stride else 1) + 1
+    return count if squared else count // layer.kernel_size[1]
+
+
+def _with_bias(layer, side):
+    kernels = layer.weight[0].numel()
+    return _macs(layer, side) // kernels * (kernels + (layer.bias is not None))
+
+
+def intensity(layer: nn.Conv2d, side: int, batch: int = 1) -> float:
+    return _intensity(layer, side, batch)
+
+
+def _intensity(layer, side, batch=1, *, weights=1, outputs=1, width=4) -> float:
+    macs = _macs(layer, side)
+    written = macs // layer.weight[0].numel()  # each output value takes as many MACs as a kernel has weights
+    read = layer.in_channels * side**2
+    return batch * macs / (width * (batch * (read + outputs * written) + weights * layer.weight.numel()))
+
+
+def at_least(macs: float, moved: float, peak: float, bandwidth: float) -> float:
+    return max(macs / peak, moved / bandwidth)
+
+
+LAYERS = {
+    "for a plain 3 × 3 layer": (nn.Conv2d(3, 8, 3), 10),
+    "for a layer with padding": (nn.Conv2d(3, 8, 3, padding=1), 10),
+    "for a layer with stride 2": (nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False), 11),
+    "for a depthwise layer": (nn.Conv2d(6, 6, 5, padding=2, groups=6), 9),
+    "for a layer of two groups": (nn.Conv2d(6, 8, 3, groups=2), 8),
+    "for a dilated layer": (nn.Conv2d(3, 4, 3, dilation=2, padding=1), 12),
+    "for a kernel of 1 × 7": (nn.Conv2d(3, 2, (1, 7), padding=(0, 3), stride=(1, 2)), 9),
+}
 
 EXERCISES = {
     "3.1": Exercise(
@@ -12,10 +76,52 @@ EXERCISES = {
             "Each of the 32 filters reads all three input channels, not one.": 3_612_672,
             "Those are FLOPs: a multiplication and an addition counted as two.": 21_676_032,
             "That is without the padding: with it there are 112 positions a side, not 111.": 10_645_344,
+            "Those are the weights: each of them is used at every position of the output.": 864,
         },
-        hint="Find the side of the output first, then multiply K · K · M · N by the number of positions.",
+        hint="Find the side of the output first. Then: how many weights, and how often is each used?",
+        unit="MACs",
     ),
-    "3.2": Exercise(
+    "3.2": CodeExercise(
+        "depthwise",
+        cases=(
+            Case("for three channels of 6 × 6", draw(3, 6, 6), draw(3, 3, 3, seed=1)),
+            Case("for an image that is wider than high", draw(2, 5, 8), draw(2, 3, 3, seed=1)),
+            Case("with stride 2", draw(3, 7, 9), draw(3, 3, 3, seed=1), 2),
+            Case("with stride 2 and a last column that no window reaches", draw(2, 8, 8), draw(2, 3, 3, seed=1), 2),
+            Case("with a kernel of one pixel", draw(4, 3, 3), draw(4, 1, 1, seed=1)),
+            Case("with a 5 × 5 kernel and stride 3", draw(1, 11, 11), draw(1, 5, 5, seed=1), 3),
+        ),
+        reference=depthwise,
+        why="this is conv2d with groups=M: M small convolutions that never see each other.",
+        mistakes={
+            "Your windows start one pixel apart. With a stride they start at row · stride, column · stride.": (
+                standing_still
+            ),
+            "You left out the stride: the output has (H − K) // stride + 1 rows.": (
+                lambda image, weight, stride=1: depthwise(image, weight)
+            ),
+            "Every channel got the kernel of channel 0; each has its own.": (
+                lambda image, weight, stride=1: depthwise(image, weight[:1].expand_as(weight), stride)
+            ),
+            "You added up the channels. That is a dense layer's work: a depthwise one keeps them apart.": all_channels,
+            "Your kernel is turned round: the pixel in a window's first row meets the kernel's first row.": (
+                lambda image, weight, stride=1: depthwise(image, weight.flip(1, 2), stride)
+            ),
+            "You multiplied the corner of each window only; there are K · K products to add up.": (
+                lambda image, weight, stride=1: (
+                    depthwise(image, weight, stride) * 0
+                    + image[
+                        :,
+                        : image.shape[1] - len(weight[0]) + 1 : stride,
+                        : image.shape[2] - len(weight[0]) + 1 : stride,
+                    ]
+                    * weight[:, :1, :1]
+                )
+            ),
+        },
+        hint="For each channel, row and column: multiply a K × K window by that channel's kernel and add up.",
+    ),
+    "3.3": Exercise(
         1 / 128 + 1 / 25,
         "1/N + 1/K² = 1/128 + 1/25, and the channels in have cancelled. Most of it is 1/25, the pointwise part.",
         {
@@ -25,11 +131,45 @@ EXERCISES = {
             "That is the fraction saved, not the fraction left.": 1 - 1 / 128 - 1 / 25,
             "The two shares are added, not multiplied: first one layer runs, then the other.": 1 / 128 / 25,
             "That is the ratio of a 3 × 3 kernel.": 1 / 128 + 1 / 9,
+            "That is the pointwise layer alone; the depthwise one has to run first.": 1 / 25,
+            "That is the depthwise layer alone.": 1 / 128,
         },
-        tolerance=0.0005,
-        hint="Divide K²·M + M·N by K²·M·N.",
+        hint="Write down the MACs of the pair and of the dense layer at one position, then divide.",
+        unit="share",
+        digits=3,
     ),
-    "3.3": Exercise(
+    "3.4": CodeExercise(
+        "conv_macs",
+        cases=tuple(Case(words, *case) for words, case in LAYERS.items()),
+        reference=conv_macs,
+        why="each weight is used once at each position of the output, whatever the layer is called.",
+        mistakes={
+            "You forgot the groups: a channel out reads in_channels / groups channels.": (
+                lambda layer, side: _macs(layer, side, groups=False)
+            ),
+            "You counted the input's positions: stride, padding and kernel decide how many the output has.": (
+                lambda layer, side: layer.weight.numel() * side**2
+            ),
+            "You forgot the stride.": lambda layer, side: _macs(layer, side, stride=False),
+            "You forgot the padding, which is added at both sides.": lambda layer, side: _macs(
+                layer, side, padding=False
+            ),
+            "You forgot the dilation: a dilated kernel reaches over dilation · (K − 1) + 1 pixels.": (
+                lambda layer, side: _macs(layer, side, dilation=False)
+            ),
+            "You counted the bias; an addition alone is no MAC.": _with_bias,
+            "Those are FLOPs: one MAC is two of them.": lambda layer, side: 2 * _macs(layer, side),
+            "A kernel is as wide as it is high or not: multiply both of its sides.": (
+                lambda layer, side: _macs(layer, side, squared=False)
+            ),
+            "Those are the weights. Each is used at every position of the output.": (
+                lambda layer, side: layer.weight.numel()
+            ),
+        },
+        tolerance=0,
+        hint="Output height and width, channels out, channels that each of them reads, kernel height and width.",
+    ),
+    "3.5": Exercise(
         8,
         "per position and channel in, a term costs 9 + 128 MACs and the dense layer 9 · 128: enough for 8.4 terms.",
         {
@@ -37,18 +177,89 @@ EXERCISES = {
             "You used the channels in for N; they cancel.": 7,
             "You forgot the pointwise half of each term.": 127,
         },
-        hint="r · (K² + N) against K² · N.",
+        hint="What does one term cost at one position? What does the dense layer cost there?",
+        unit="terms",
     ),
-    "3.4": Exercise(
+    "3.6": Exercise(
         1.1234,
         "nine MACs for a value read and a value written, 8 bytes: 9/8, less a little for the weights.",
         {
             "That is MACs per value; a float32 value has 4 bytes.": 4.4936,
-            "Twice too much: did you leave out the output, or count FLOPs?": 2.245,
-            "Each channel has one kernel here: those are a dense layer's MACs.": 143.79,
+            "Twice too much: did you leave out the output, or count FLOPs?": 2.2459,
+            "That is a dense layer: here each channel has one kernel of its own.": 121.66,
+            "Those are a dense layer's MACs over a depthwise layer's bytes: each channel has one kernel here.": 143.79,
             "That is bytes per MAC; turn it over.": 0.8902,
+            "That is MACs per bit.": 0.14042,
         },
-        tolerance=0.01,
-        hint="MACs: 9 · 128 · 56 · 56. Values: as many inputs as outputs, and 9 · 128 weights.",
+        hint="How many MACs are there for each value that is written? How many values are read and written?",
+        unit="MACs per byte",
+        digits=3,
+    ),
+    "3.7": CodeExercise(
+        "intensity",
+        cases=(
+            *(Case(words, *case) for words, case in LAYERS.items() if "dilated" not in words),
+            Case("for eight images", nn.Conv2d(16, 16, 3, padding=1), 4, 8),
+            Case("for two images and stride 2", nn.Conv2d(4, 6, 3, stride=2, padding=1), 8, 2),
+        ),
+        reference=intensity,
+        why="a batch shares the weights, so that a layer with many weights and few pixels gains most from it.",
+        mistakes={
+            "With yours a batch changes nothing. Inputs, outputs and MACs grow with it; the weights are read once.": (
+                lambda layer, side, batch=1: _intensity(layer, side)
+            ),
+            "You left out the outputs; they are written, 4 bytes each.": (
+                lambda layer, side, batch=1: _intensity(layer, side, batch, outputs=0)
+            ),
+            "You left out the weights; they are read, 4 bytes each.": (
+                lambda layer, side, batch=1: _intensity(layer, side, batch, weights=0)
+            ),
+            "That is MACs per value; a float32 value has 4 bytes.": (
+                lambda layer, side, batch=1: _intensity(layer, side, batch, width=1)
+            ),
+            "That is FLOPs per byte: twice the MACs.": lambda layer, side, batch=1: 2 * _intensity(layer, side, batch),
+            "That is bytes per MAC; turn it over.": lambda layer, side, batch=1: 1 / _intensity(layer, side, batch),
+        },
+        hint="MACs of all images, over 4 bytes for each input value, each weight and each output value.",
+    ),
+    "3.8": CodeExercise(
+        "at_least",
+        cases=(
+            Case("for a layer that moves much", 1e6, 8e6, 50e9, 20e9),
+            Case("for a layer that multiplies much", 5e8, 8e6, 50e9, 20e9),
+            Case("for a layer at the corner of the roof", 5e6, 2e6, 50e9, 20e9),
+            Case("for a layer without weights", 0.0, 4e6, 50e9, 20e9),
+        ),
+        reference=at_least,
+        why="both go on at the same time, so that the slower one decides. This is the roofline, told in seconds.",
+        mistakes={
+            "You added the two times; a processor fetches while it multiplies, so the longer one decides.": (
+                lambda macs, moved, peak, bandwidth: macs / peak + moved / bandwidth
+            ),
+            "You took the shorter of the two times; the layer is not ready before both are done.": (
+                lambda macs, moved, peak, bandwidth: min(macs / peak, moved / bandwidth)
+            ),
+            "You looked at the multiplications only.": lambda macs, moved, peak, bandwidth: macs / peak,
+            "You looked at the bytes only.": lambda macs, moved, peak, bandwidth: moved / bandwidth,
+            "Upside down: a time is an amount divided by a speed.": (
+                lambda macs, moved, peak, bandwidth: min(peak / macs if macs else 0, bandwidth / moved)
+            ),
+        },
+        tolerance=1e-12,
+        hint="How long would the multiplications take alone? And the bytes alone?",
+    ),
+    "3.9": Exercise(
+        1 / (0.90 + 0.10 / 4),
+        "0.90 ms stay, 0.10 ms become 0.025. What takes a tenth of the time can give back a tenth at most.",
+        {
+            "That is the layer's own gain; the pointwise layer takes as long as before.": 4,
+            "That would be so if the depthwise layer took no time at all.": 1 / 0.90,
+            "Upside down: that is the time that is left.": 0.925,
+            "Times are added, gains are not: work out the new time of the pair first.": 0.9 + 0.1 * 4,
+            "You made the pointwise layer faster instead.": 1 / (0.10 + 0.90 / 4),
+        },
+        hint="How long does the pair take afterwards?",
+        unit="times",
+        digits=3,
     ),
 }
