@@ -4,7 +4,8 @@
 page does not show, with random numbers that start from the same seed each time, and compared with a reference.
 
 What cannot be caught: a loop inside C (`sum(iter(int, 1))`, a huge matrix product) is not interrupted, since Python
-looks at its clock between its own steps only; and `os._exit`, or IPython's own `exit()`, ends the kernel.
+looks at its clock between its own steps only; nor, off the main thread, one that swallows every exception; and
+`os._exit`, or IPython's own `exit()`, ends the kernel.
 """
 
 import contextlib
@@ -342,7 +343,8 @@ class _TooLong(BaseException):
 class _Limit:
     """Interrupts Python code after some seconds: by a timer on the main thread, else by looking at every line.
 
-    The timer goes on ringing, for loops that swallow every exception; it never interrupts this file's own lines.
+    The timer rings again, and after it the next line is interrupted too, for loops that swallow every exception; never
+    this file's own lines.
     """
 
     def __init__(self, seconds: float):
@@ -350,27 +352,29 @@ class _Limit:
         self.timer = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
     def __enter__(self):
-        self.deadline = time.monotonic() + self.seconds
+        self.deadline, self.old_trace = time.monotonic() + self.seconds, sys.gettrace()
         if self.timer and self.seconds < math.inf:
             self.old = signal.signal(signal.SIGALRM, lambda _, frame: self.ring(frame))
             self.left = signal.setitimer(signal.ITIMER_REAL, self.seconds, 0.05)
         elif self.seconds < math.inf:
-            self.old = sys.gettrace()
             sys.settrace(self.trace)
 
     def __exit__(self, *_):
         if self.timer and self.seconds < math.inf:
             signal.setitimer(signal.ITIMER_REAL, *self.left)
+        if sys.gettrace() is not self.old_trace:  # before anything that is written in Python is called
+            sys.settrace(self.old_trace)
+        if self.timer and self.seconds < math.inf:
             signal.signal(signal.SIGALRM, self.old)
-        elif self.seconds < math.inf:
-            sys.settrace(self.old)
 
     def ring(self, frame):
         if frame.f_code.co_filename != __file__:
+            sys.settrace(self.trace)
+            frame.f_trace = self.trace
             raise _TooLong
 
-    def trace(self, frame, *_):
-        if time.monotonic() > self.deadline:
+    def trace(self, frame, event, _):
+        if event == "line" and time.monotonic() > self.deadline:
             self.ring(frame)
         return self.trace
 
@@ -393,8 +397,5 @@ def _is_stub(written, reference) -> bool:
         return not pairs or any(_is_stub(*pair) and not _is_stub(pair[1], None) for pair in pairs)
     code = getattr(written, "__code__", None)
     steps = list(dis.get_instructions(code)) if code else []
-    # Such a body does nothing but put a constant (None, ..., the docstring) somewhere.
-    return bool(steps) and all(
-        step.opname in IDLE or (step.opname in CONSTANT and step.argval in (None, ..., written.__doc__))
-        for step in steps
-    )
+    # Such a body does nothing but put None or ... somewhere.
+    return bool(steps) and all(s.opname in IDLE or (s.opname in CONSTANT and s.argval in (None, ...)) for s in steps)

@@ -201,12 +201,14 @@ SOME = Exercise(
 
 
 MEMORY = Exercise(614.4, "images × values × bytes", {"One byte a value.": 153.6}, unit="MB", digits=3)
-COUNT = Exercise(10_838_016, "kernels × positions", {"All positions.": 43_352_064}, unit="MACs")
+COUNT = Exercise(10_838_016, "kernels × positions", {"One channel.": 3_612_672, "Near.": 10_850_000}, unit="MACs")
 CHANCE = Exercise(
     22 / 1024, "both directions count", {"One only.": 11 / 1024, "Exactly 9.": 20 / 1024}, unit="share", digits=2
 )
 RARE = Exercise(0.004, "one of 250", {"One of 500.": 0.002}, unit="share", digits=1)
 LEFT = Exercise(0.7788, "e to minus a quarter", {"No momentum.": 0.9753, "4e-5.": 0.9802}, digits=2)
+NOTHING = Exercise(0.0, "nothing is left of it", {"All.": 1.0}, tolerance=0.01, unit="MB")
+TRIPLE = Exercise((1, 2, 3), "one after the other", {"All alike.": (1, 1, 1)})
 POINTS = Exercise(1.62, "a mean of means", {"The mean.": 81.82}, unit="points", digits=2)
 NETWORK = Exercise(
     "V3-Small 0.75 at 224",
@@ -240,8 +242,11 @@ WRONG = [
     (COUNT, 21_676_032, "FLOPs (one MAC is two of them)"),
     (COUNT, 10.8, "that is in millions, rounded too far; asked is a number of MACs"),
     (COUNT, 10_800_000, "rounded too far to tell right from wrong; the exact number is asked"),
-    (COUNT, 43.35, "that is in millions, and besides: All positions."),
-    (COUNT, 43_400_000, "All positions."),
+    (COUNT, 3.613, "that is in millions, and besides: One channel."),
+    (COUNT, 3.7, "the answer is one whole number here, and 3.7 is none"),
+    (COUNT, 3_610_000, "One channel."),
+    (COUNT, 10_838_017, "10838017 is too large"),
+    (COUNT, 10_849_000, "Near."),
     (CHANCE, 0.02, "rounded too far"),
     (CHANCE, 0.0107, "One only."),
     (CHANCE, 1.07, "that is in per cent, and besides: One only."),
@@ -252,6 +257,11 @@ WRONG = [
     (LEFT, 0.975, "Not yet. No momentum."),
     (LEFT, 0.9805, "Not yet. 4e-5."),
     (LEFT, 0.8, "rounded too far"),
+    (LEFT, 1, "1 is too large"),
+    (NOTHING, 5, "5 is too large"),
+    (TRIPLE, (3, 2, 1), "those are the right numbers in another order"),
+    (TRIPLE, (1, 2, 4), "2 of the 3 numbers are right"),
+    (WHOLE, ..., "Not answered yet"),
     (POINTS, 0.0162, "parts of 1 (percentage points are asked)"),
     (POINTS, 0, "0 is too small"),
     (NETWORK, "V2 α 0.5 at 160 px", "Too large."),
