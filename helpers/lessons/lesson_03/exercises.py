@@ -77,6 +77,8 @@ EXERCISES = {
             "Those are FLOPs: a multiplication and an addition counted as two.": 21_676_032,
             "That is without the padding: with it there are 112 positions a side, not 111.": 10_645_344,
             "Those are the weights: each of them is used at every position of the output.": 864,
+            "Those are the output's values; each of them takes 27 multiplications.": 401_408,
+            "A kernel has 3 × 3 weights in each of 3 channels, 27 in all; you counted 3.": 1_204_224,
         },
         hint="Find the side of the output first. Then: how many weights, and how often is each used?",
         unit="MACs",

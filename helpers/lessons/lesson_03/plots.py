@@ -155,7 +155,7 @@ def terms(
     right.axhline(whole, color="black", linewidth=1, label="dense, as trained")
     right.axhline(10, color="grey", linewidth=1, linestyle=":", label="guessing")
     right.set(title="Accuracy, 1,000 validation images", xlabel="separable terms", ylabel="accuracy (%)", ylim=(0, 80))
-    right.legend(loc="lower right", fontsize=9)
+    right.legend(loc="center right", bbox_to_anchor=(1, 0.38), fontsize=9)
     kept = ", ".join(f"{name} {share[0]:.0f} %" for name, share in shares.items())
     curves = "; ".join(f"{name}, {', '.join(f'{v:.0f}' for v in values)} %" for name, values in scores.items())
     alt = (

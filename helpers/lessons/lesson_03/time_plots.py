@@ -84,7 +84,9 @@ def roofline(
         for x, key in zip(per_byte, some, strict=True):
             axis.plot([x, x], speed[key], color=COLOURS[colour], linewidth=1)
         for x, y, text in _labels((x, min(speed[key]), key[1]) for x, key in zip(per_byte, some, strict=True)):
-            axis.annotate(text, (x, y), (0, -14), textcoords="offset points", fontsize=9, ha="center")
+            # Depthwise layers stand in one column: their labels go beside it.
+            place, side = ((9, -3), "left") if kind == "depthwise" else ((0, -14), "center")
+            axis.annotate(text, (x, y), place, textcoords="offset points", fontsize=9, ha=side)
         look = {"s": 60, "marker": marker, "edgecolor": COLOURS[colour], "linewidth": 1.6, "zorder": 3}
         axis.scatter(per_byte, [speed[key][0] for key in some], color="white", **look)
         axis.scatter(per_byte, [speed[key][1] for key in some], color=COLOURS[colour], label=kind, **look)
