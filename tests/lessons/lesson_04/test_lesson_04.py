@@ -1,24 +1,33 @@
 """Lesson 04's definitions, taken out of the notebook and held to torchvision; wrong variants must be caught."""
 
 import ast
+import inspect
 
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import nn
 
 from helpers import ROOT, models
 from helpers.costs import count_macs, count_params, layer_costs
 from helpers.exercises import exercise
-from helpers.lessons.lesson_04.explorer_spiral import expected_share, round_trip
+from helpers.lessons.lesson_04 import blocks
+from helpers.lessons.lesson_04.explorer_spiral import DIMENSIONS, draw, expected_share, round_trip
 
-NOTEBOOK = ROOT / "notebooks" / "04_mobilenet_from_scratch.ipynb"
-CODE = "\n".join(cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code")
+PAGES = [ROOT / "notebooks" / name for name in ("04_mobilenet_from_scratch.ipynb", "04b_mobilenet_v3.ipynb")]
+CODE = "\n".join(
+    cell.source for page in PAGES for cell in nbformat.read(page, as_version=4).cells if cell.cell_type == "code"
+)
+WRITTEN_BY_THE_READER = ("InvertedResidual", "SqueezeExcite")  # their bodies stand in the room
 
 
 def definitions() -> dict:
-    """The lesson's imports, classes, functions and CONSTANTS, and nothing that computes; each call a fresh copy."""
+    """Both pages' imports, classes, functions and CONSTANTS, and nothing that computes; each call a fresh copy.
+
+    What the reader is to write is taken from the room, as the pages do.
+    """
 
     def defines(node: ast.stmt) -> bool:
         if isinstance(node, ast.Assign):
@@ -28,7 +37,9 @@ def definitions() -> dict:
 
     body = [node for node in ast.parse(CODE).body if defines(node)]
     lesson: dict = {"__name__": "lesson_04"}
-    exec(compile(ast.Module(body, type_ignores=[]), str(NOTEBOOK), "exec"), lesson)
+    exec(compile(ast.Module(body, type_ignores=[]), "lesson 04", "exec"), lesson)
+    lesson |= {name: getattr(blocks, name) for name in WRITTEN_BY_THE_READER}
+    lesson |= {"Block": blocks.InvertedResidual, "Weigh": blocks.SqueezeExcite}
     return lesson
 
 
@@ -118,6 +129,60 @@ def test_pointwise_share_of_v1():
     assert sum(shares.values()) == pytest.approx(100)
 
 
+def test_the_second_page_has_the_first_page_s_functions():
+    """`blocks` is what the second page imports and what stands in for unfinished work: the first page's code."""
+    tree = ast.parse(CODE)
+    for name in ("conv_norm", "round_to_8", "shares", "copy_by_order", "settle", "difference"):
+        page = next(node for node in tree.body if getattr(node, "name", "") == name)
+        (room,) = ast.parse(inspect.getsource(getattr(blocks, name))).body
+        for node in (page, room):
+            if ast.get_docstring(node):
+                node.body = node.body[1:]
+        assert ast.unparse(page) == ast.unparse(room), name
+
+
+@pytest.mark.parametrize("name", WRITTEN_BY_THE_READER)
+def test_the_reader_is_given_the_block_s_layers(name):
+    """The page's `__init__` makes the same layers as the finished block's, in the same order."""
+    page = next(node for node in ast.parse(CODE).body if getattr(node, "name", "") == name)
+    given = {**definitions()}
+    exec(ast.unparse(page), given)
+    for settings in [(8, 8, 1, 6), (8, 16, 2, 1)] if name == "InvertedResidual" else [(8, 2)]:
+        mine, ours = given[name](*settings), getattr(blocks, name)(*settings)
+        assert str(mine) == str(ours) and getattr(mine, "residual", None) == getattr(ours, "residual", None)
+        assert mine(torch.zeros(1, 8, 4, 4)) is None, "forward is left to the reader"
+
+
+def test_a_page_goes_on_with_a_finished_block_until_the_reader_s_answers(capsys):
+    class Mine(blocks.SqueezeExcite):
+        pass
+
+    class Stub(blocks.SqueezeExcite):
+        def forward(self, x): ...
+
+    class Broken(blocks.SqueezeExcite):
+        def forward(self, x):
+            return x + self.no_such_layer(x)
+
+    x = torch.zeros(1, 4, 2, 2)
+    assert blocks.finished(Mine, blocks.SqueezeExcite, x, 4, 1) is Mine and capsys.readouterr().out == ""
+    for mine in (Stub, Broken):
+        assert blocks.finished(mine, blocks.SqueezeExcite, x, 4, 1) is blocks.SqueezeExcite
+        assert capsys.readouterr().out.startswith(f"{mine.__name__} is not written yet")
+
+
+def test_the_zoo_s_weights_fit_the_reader_s_network():
+    mine = LESSON["MobileNetV2"](classes=10)
+    mine[0][0].stride = (1, 1)
+    theirs = models.load_zoo(1.0)
+    LESSON["copy_by_order"](theirs, mine)
+    images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(mine(images), theirs(images), atol=1e-4)
+        mine[0][0].stride = (2, 2)
+        assert not torch.allclose(mine(images), theirs(images), atol=0.1)
+
+
 def test_classes_fit_on_a_page():
     classes = [node for node in ast.parse(CODE).body if isinstance(node, ast.ClassDef)]
     assert {f"MobileNetV{version}" for version in (1, 2, 3)} <= {node.name for node in classes}
@@ -175,17 +240,22 @@ def wrong_lesson(**changes) -> dict:
     """A fresh copy of the lesson; `Name=(old, new)` changes the text of the class `Name` before it is defined."""
     lesson = definitions()
     for name, (old, new) in changes.items():
-        node = next(n for n in ast.parse(CODE).body if getattr(n, "name", "") == name)
-        source = ast.get_source_segment(CODE, node)
+        if name in WRITTEN_BY_THE_READER:
+            source = inspect.getsource(getattr(blocks, name))
+        else:
+            node = next(n for n in ast.parse(CODE).body if getattr(n, "name", "") == name)
+            source = ast.get_source_segment(CODE, node)
         assert source.count(old) == 1, f"{name} no longer holds {old!r} once"
         exec(source.replace(old, new), lesson)
+    names = {"Block": "InvertedResidual", "Weigh": "SqueezeExcite"}
+    lesson.update({alias: lesson[name] for alias, name in names.items()})
     return lesson
 
 
 V2_DEPTHWISE = "depthwise = conv_norm(wide, wide, 3, stride, groups=wide, act=nn.ReLU6)"
 V2_PROJECT = "project = conv_norm(wide, channels_out, 1, act=None)"
 V3_SQUEEZE = """        if squeeze:
-            layers.append(SqueezeExcite(wide, round_to_8(wide // 4)))
+            layers.append(Weigh(wide, round_to_8(wide // 4)))
 """
 V3_PROJECT = "        layers.append(conv_norm(wide, channels_out, 1, act=None, eps=1e-3))\n"
 ADD = "return x + self.layers(x) if self.residual else self.layers(x)"
@@ -279,12 +349,43 @@ def test_answers_come_from_the_networks():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda m, x, y: conv_macs.append(y[0].numel() * m.weight[0].numel()))
     block(torch.zeros(1, 24, 56, 56))
-    assert exercise("4.2").answer == sum(conv_macs)
+    assert exercise("4.4").answer == sum(conv_macs)
 
     norms = sum(count_params(layer) for layer in mine("v2").modules() if isinstance(layer, nn.BatchNorm2d))
-    assert exercise("4.3").answer == count_params(mine("v2")) - norms
-    assert norms in exercise("4.3").misconceptions.values()
-    assert exercise("4.4").answer == WRONG["stride on the projection"][2]
+    assert exercise("4.5").answer == count_params(mine("v2")) - norms
+    assert norms in exercise("4.5").misconceptions.values()
+    assert exercise("4.6").answer == WRONG["stride on the projection"][2]
+
+
+def test_answers_of_the_second_page_come_from_the_network():
+    large = mine("large")
+    weighing = [layer for layer in large.modules() if isinstance(layer, blocks.SqueezeExcite)]
+    assert exercise("4.9").answer == count_params(weighing[0]) and weighing[0].squeeze.in_channels == 72
+    assert round(sum(map(count_params, weighing)) / 1e6, 1) == 1.5 and len(weighing) == 8
+    widest = next(layer for layer in large if isinstance(layer, nn.Linear))
+    assert exercise("4.10").answer == pytest.approx(48 * widest.weight.numel() / 1e6, abs=0.05)
+
+
+def test_code_exercises_know_another_right_way():
+    """Held to torch and torchvision, and not to the reference that judges."""
+    assert exercise("4.7").judge(torch.nn.functional.hardswish)[0] or exercise("4.7").judge(lambda x: F.hardswish(x))[0]
+
+    class Theirs(nn.Module):
+        def __init__(self, channels, hidden):
+            super().__init__()
+            block = torchvision.ops.SqueezeExcitation(channels, hidden, scale_activation=nn.Hardsigmoid)
+            self.block = block
+
+        def forward(self, x):
+            return self.block(x)
+
+    assert exercise("4.8").judge(Theirs)[0]
+
+    def by_rank(numbers, d):  # the equations that are left have rank below d
+        return torch.tensor([int((row > 0).sum()) < d for row in numbers])
+
+    assert exercise("4.2").judge(by_rank)[0]
+    assert not exercise("4.3").judge(Theirs)[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ spiral
@@ -310,13 +411,40 @@ def test_lost_points_are_those_that_cannot_be_recovered():
             assert torch.allclose(again, point, atol=1e-4)
 
 
+def test_data_of_more_dimensions_need_more_numbers():
+    """Counting heads by hand: d = 3 of n = 4 coins, 1 + 4 + 6 of 16; n = d needs all heads; below d none suffice."""
+    assert expected_share(4, 3) == 11 / 16 and expected_share(5, 5) == 31 / 32 and expected_share(2, 3) == 1
+    for n, d in ((8, 8), (15, 8), (15, 5), (30, 8)):
+        trips = [round_trip(n, seed, d) for seed in range(200)]
+        assert sum(trip.share_lost for trip in trips) / 200 == pytest.approx(expected_share(n, d), abs=0.04)
+        assert trips[0].points.shape == (400, d) and torch.linalg.matrix_rank(trips[0].points) == d
+    flat, swinging = round_trip(3, 0), round_trip(5, 0, 5)
+    assert torch.equal(flat.points, swinging.points[:, :2]), "the same spiral in the first two coordinates"
+
+
+def test_the_explorer_draws_what_it_computes():
+    trip = round_trip(8, seed=3, data=3)
+    before, after, shares = draw(trip).axes
+    for axis, points in ((before, trip.points), (after, trip.back)):
+        kept, lost = axis.lines
+        assert kept.get_label() == "can be recovered" and lost.get_label() == "lost"
+        assert torch.allclose(torch.tensor(kept.get_xydata()).float(), points[~trip.lost][:, :2])
+        assert torch.allclose(torch.tensor(lost.get_xydata()).float(), points[trip.lost][:, :2])
+        assert axis.get_xlim() == axis.get_ylim() == (-1.35, 1.35), "axes stay still"
+    ghost, average, marker = shares.lines
+    assert list(ghost.get_ydata()) == [pytest.approx(100 * expected_share(n, 2)) for n in DIMENSIONS]
+    assert list(average.get_ydata()) == [pytest.approx(100 * expected_share(n, 3)) for n in DIMENSIONS]
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (DIMENSIONS.index(8), pytest.approx(100 * trip.share_lost))
+    assert [tick.get_text() for tick in shares.get_xticklabels()] == [str(n) for n in DIMENSIONS]
+
+
 def test_the_share_lost_follows_the_coins():
     for n in (2, 3, 4, 5, 8):
         mean = sum(round_trip(n, seed).share_lost for seed in range(300)) / 300
         assert mean == pytest.approx(expected_share(n), abs=0.025)
     assert round_trip(30, 0).share_lost == 0
     with pytest.raises(ValueError, match="at least 2"):
-        round_trip(1)
+        round_trip(3, 0, 1)
 
 
 def test_back_is_the_pseudo_inverse():

@@ -1,0 +1,105 @@
+"""Blocks in full, for a page that goes on while the reader's own are unfinished; and what both pages need.
+
+The first page writes `conv_norm`, `round_to_8`, `shares`, `copy_by_order`, `settle` and `difference` out; a test holds
+the two to the same code.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def conv_norm(channels_in, channels_out, kernel, stride=1, groups=1, act=nn.ReLU, eps=1e-5):
+    """The lesson's layer: a convolution without bias, BatchNorm, and an activation unless `act` is None."""
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+    activation = [act()] if act else []
+    return nn.Sequential(conv, nn.BatchNorm2d(channels_out, eps=eps), *activation)
+
+
+def round_to_8(channels):
+    """The nearest multiple of 8, but never down by more than a tenth (arXiv:1801.04381's released code)."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * channels else rounded + 8
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter depthwise, project without activation: float32 [B,C,H,W] → [B,channels_out,H/stride,W/stride].
+
+    Sandler et al. 2018, arXiv:1801.04381, table 1, figure 4d. Where both ends have the same shape the input is added.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int):
+        super().__init__()
+        wide = expansion * channels_in
+        expand = [conv_norm(channels_in, wide, 1, act=nn.ReLU6)] if expansion > 1 else []
+        depthwise = conv_norm(wide, wide, 3, stride, groups=wide, act=nn.ReLU6)
+        project = conv_norm(wide, channels_out, 1, act=None)
+        self.layers = nn.Sequential(*expand, depthwise, project)
+        self.residual = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x) if self.residual else self.layers(x)
+
+
+class SqueezeExcite(nn.Module):
+    """One factor in 0…1 for each channel, from the means of all channels: float32 [B,C,H,W] → the same shape.
+
+    Hu et al. 2018, arXiv:1709.01507, with V3's hard sigmoid (arXiv:1905.02244, section 5.3).
+    """
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.excite = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        means = x.mean((2, 3), keepdim=True)
+        return x * F.hardsigmoid(self.excite(self.squeeze(means).relu()))
+
+
+def finished(mine: type[nn.Module], ours: type[nn.Module], x: torch.Tensor, *settings) -> type[nn.Module]:
+    """`mine`, or `ours` as long as `mine(*settings)` gives no tensor for `x`: a page can then run to its end."""
+    try:
+        result = mine(*settings)(x)
+    except Exception:
+        result = None
+    if isinstance(result, torch.Tensor):
+        return mine
+    print(f"{mine.__name__} is not written yet: the page goes on with a finished one.")
+    return ours
+
+
+def shares(layers, what):
+    """Per cent of the MACs or of the parameters ("macs", "params") by kind of layer."""
+    per_kind = {}
+    for layer in layers:
+        per_kind[layer.kind] = per_kind.get(layer.kind, 0) + getattr(layer, what)
+    total = sum(per_kind.values())
+    return {kind: 100 * value / total for kind, value in per_kind.items()}
+
+
+def copy_by_order(source, target):
+    """Copy all tensors into a network that has the same shapes in the same order; ValueError if it has not."""
+    tensors, names = list(source.state_dict().values()), list(target.state_dict())
+    if [t.shape for t in tensors] != [t.shape for t in target.state_dict().values()]:
+        raise ValueError("the two networks' tensors differ in number, shape or order")
+    target.load_state_dict(dict(zip(names, tensors, strict=True)))
+    return target.eval()
+
+
+@torch.no_grad()
+def settle(model, images):
+    """One batch in training mode: BatchNorm takes its mean and variance from it."""
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None
+    model.train()(images)
+    return model.eval()
+
+
+@torch.no_grad()
+def difference(mine, reference, images):
+    """max|Δ| / max|y| after copying the settled reference's tensors into `mine`."""
+    expected = settle(reference, images)(images)
+    gap = copy_by_order(reference, mine)(images) - expected
+    return (gap.abs().max() / expected.abs().max()).item()
