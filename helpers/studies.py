@@ -84,7 +84,7 @@ class Study:
     made_by  functions, classes and values whose code makes the rows: `code_of` them stands in each
     prepare  run → what all units need, made once a process, found in `run.world`
     older    what the cells mean that are empty because their rows are older than the column
-    check    (units, options) → nothing, or an error that forbids the run
+    check    (units to be made, options) → nothing, or an error that forbids the run
     also     other files that `measure` records with the same code
     """
 
@@ -107,19 +107,24 @@ class Study:
         """Make the rows that `run.options` ask for and that are not there yet."""
         units = self.units(run.options)
         options, log = run.options, run.log
-        self.check(units, options)
         if run.trial:
             for unit in units:
                 self._measure(unit, run)
             log("a run on fewer images is only a trial: nothing is recorded")
             return
-        for unit in self._asked(units, run):
-            claim = f"{file_on(self.file, options)} {' '.join(map(str, unit.values()))}.lock".replace(os.sep, "-")
-            with locked(runs_folder() / "claims" / claim, wait=False) as mine:
+        units = self._asked(units, run)
+        self.check(units, options)
+        for unit in units:
+            with locked(self.claim(unit, options), wait=False) as mine:
                 if not mine:
                     log(f"{_words(unit)}: another process is at it")
                 elif _wanted(self.state(unit, options), options):  # nobody made it since
                     self._make(unit, run)
+
+    def claim(self, unit: dict, options: argparse.Namespace) -> Path:
+        """The file that is held while a process makes this row."""
+        digits = hashlib.sha256(repr(unit).encode()).hexdigest()[:12]
+        return runs_folder() / "claims" / f"{file_on(self.file, options)}.{digits}.lock"
 
     def _make(self, unit: dict, run: Run) -> None:
         began = time.monotonic()

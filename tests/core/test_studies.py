@@ -132,8 +132,7 @@ def test_checkpoints_of_other_code_and_settings_never_meet(world):
 
 
 def test_a_row_that_another_process_makes_is_left_to_it(world):
-    claims = results.runs_folder() / "claims"
-    with results.locked(claims / "t.csv a 16.lock"):
+    with results.locked(world.study().claim({"name": "a", "epochs": 16}, argparse.Namespace(device="cpu"))):
         world()
     assert world.measured == ["b"] and world.lines == ["name a, epochs 16: another process is at it"]
     world()

@@ -52,7 +52,7 @@ def ships(unit: dict, options: argparse.Namespace) -> bool:
 
 def check(units: list[dict], options: argparse.Namespace) -> None:
     """Weights that ship are replaced by --overwrite alone: ValueError before hours of training."""
-    if options.again and not options.overwrite and not options.limit:
+    if options.again and not options.overwrite:
         for unit in units:
             if ships(unit, options) and weights(unit).exists():
                 raise ValueError(
