@@ -169,7 +169,7 @@ def fill(module: nn.Module) -> nn.Module:
     """
     with torch.no_grad():
         for parameter in module.parameters():
-            values = draw(*parameter.shape, seed=parameter.numel())
+            values = draw(*parameter.shape)
             inputs = parameter[0].numel() if parameter.dim() > 1 else 0
             parameter.copy_(values / inputs**0.5 if inputs else 0.5 + torch.sigmoid(values))
     return module
@@ -397,5 +397,4 @@ def _is_stub(written, reference) -> bool:
         return not pairs or any(_is_stub(*pair) and not _is_stub(pair[1], None) for pair in pairs)
     code = getattr(written, "__code__", None)
     steps = list(dis.get_instructions(code)) if code else []
-    # Such a body does nothing but put None or ... somewhere.
     return bool(steps) and all(s.opname in IDLE or (s.opname in CONSTANT and s.argval in (None, ...)) for s in steps)
