@@ -2,7 +2,7 @@
 
 
 def test_softmax_explorer(open_lesson):
-    widget = open_lesson("01", cells=["import helpers", "explorer = "]).widget()
+    widget = open_lesson("01_", cells=["import helpers", "explorer = "]).widget()
 
     def says(words: str) -> None:
         # A drag passes other values on its way; the last one has to arrive.

@@ -93,7 +93,7 @@ EXERCISES = {
     ),
     "1.10": Exercise(
         5.0,
-        "60 − 35 = 25 images of 500. The accuracies' intervals overlap (67.9 to 75.8 % and 62.8 to 71.0 %), and yet the "
+        "60 − 35 = 25 images of 500. Their intervals overlap (67.9 to 75.8 % and 62.8 to 71.0 %), and yet the "
         "difference is settled: its own interval goes from +1.2 to +8.8 points.",
         {
             "That is the difference in images; how many points of 500 are they?": 25.0,

@@ -117,18 +117,18 @@ def neighbour_rows(questions, answers: list, names: tuple[str, ...]) -> tuple[Fi
         titles += [f"{asked}?", *found]
         told.append(f"the neighbours of a {asked} are {', '.join(found)}")
     title = "First the question, then its nearest neighbours"
-    figure = show_images(torch.stack(images), titles, columns=1 + len(answers[0]), scale=0.95, title=title)
+    figure = show_images(torch.stack(images), titles, columns=1 + len(answers[0]), scale=0.9, title=title)
     return figure, f"Rows of small images of like colours and layout: {'; '.join(told)}."
 
 
 def validation_curves(title: str, turned: str, values: list[float], accuracies: torch.Tensor) -> tuple[Figure, str]:
     """Accuracies [folds, values], from 0 to 1, against the `values` of what is `turned`, on a logarithmic axis.
 
-    A thin line for every fold, a thick one for their mean, and a ring where the mean is highest.
+    A dot for every fold, a line for their mean, and a ring where the mean is highest.
     """
-    figure, axis = plt.subplots(figsize=(5.6, 3.4))
+    figure, axis = plt.subplots(figsize=(5.0, 3.0))
     for fold in 100 * accuracies:
-        axis.plot(values, fold, color=COLOURS["sky"], linewidth=0.9)
+        axis.plot(values, fold, "o", color=COLOURS["sky"], markersize=3.5)
     mean = 100 * accuracies.mean(0)
     best = int(mean.argmax())
     axis.plot(values, mean, "o-", color=COLOURS["blue"], markersize=4)
@@ -138,7 +138,10 @@ def validation_curves(title: str, turned: str, values: list[float], accuracies: 
     axis.minorticks_off()
     ends = f"from {mean[0]:.0f} % at {values[0]:g} to {mean[-1]:.0f} % at {values[-1]:g}"
     told = f"The mean goes {ends}, highest at {values[best]:g} with {mean[best]:.1f} %."
-    return figure, f"{title}: accuracy of {len(accuracies)} folds, thin lines, and their mean against {turned}. {told}"
+    return (
+        figure,
+        f"{title}: accuracy of {len(accuracies)} folds, dots, and their mean, a line, against {turned}. {told}",
+    )
 
 
 def accuracy_against_cost(judged: dict, costs: dict[str, tuple[int, int]], source: str) -> tuple[Figure, str]:
@@ -146,7 +149,7 @@ def accuracy_against_cost(judged: dict, costs: dict[str, tuple[int, int]], sourc
 
     judged  name → `Accuracy`;  costs  name → (parameters, MACs)
     """
-    figure, panels = plt.subplots(1, 2, figsize=(9.4, 4.3), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(9.2, 4.1), sharey=True)
     units = ("parameters (stored numbers)", "MACs for one image")
     drawn = [name for name in judged if costs[name][1]]
     for column, axis in enumerate(panels):

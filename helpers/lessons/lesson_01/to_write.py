@@ -57,10 +57,19 @@ SOFTMAX = CodeExercise(
         "Those are exponentials, not yet divided by their sum.": (
             lambda scores: (scores - scores.max(1, keepdim=True).values).exp()
         ),
+        "Those are exponentials: subtract each row's largest score first, and divide by their sum at the end.": (
+            lambda scores: scores.exp()
+        ),
+        "You divided by the sum of a column, and large scores overflow. Go along the rows, largest score subtracted.": (
+            lambda scores: _exponentials_over(scores, 0, 0)
+        ),
         "The sign is turned round: the largest score gets the smallest probability.": (
             lambda scores: torch.softmax(-scores, dim=1)
         ),
         "Those are the logarithms of the probabilities.": lambda scores: torch.log_softmax(scores, dim=1),
+        "That uses powers of 2, and large scores overflow; softmax uses powers of e.": (
+            lambda scores: 2**scores / (2**scores).sum(1, keepdim=True)
+        ),
         "That uses powers of 2; softmax uses powers of e.": lambda scores: torch.softmax(scores * math.log(2), dim=1),
     },
     hint="Three steps: subtract the row's largest score, .exp(), divide by the row's sum. keepdim=True keeps [N,1].",
@@ -118,6 +127,9 @@ CROSS_ENTROPY = CodeExercise(
         "You handed probabilities to PyTorch's cross_entropy. It wants scores, and applies softmax a second time.": (
             lambda p, c: F.cross_entropy(p, c)
         ),
+        "You took the logarithms of all classes. Only the true class's probability enters.": (
+            lambda p, c: -p.log().mean()
+        ),
         "That is the first class's probability in every row; row i needs the one of its own class.": (
             lambda p, c: -p[:, 0].log().mean()
         ),
@@ -160,6 +172,9 @@ MAJORITY = CodeExercise(
         ),
         "That is how many are right; divide by the number of test labels.": (
             lambda training, test: (test == training.mode().values).sum()
+        ),
+        "That is in per cent; a share, from 0 to 1, is asked.": (
+            lambda training, test: 100 * (test == training.mode().values).float().mean()
         ),
         "That is the share that is wrong.": lambda training, test: (test != training.mode().values).float().mean(),
         "That is the class, not how often it is right.": lambda training, test: training.mode().values,
@@ -227,7 +242,8 @@ VOTE = CodeExercise(
             lambda nearest: nearest.float().mean(1).round().long()
         ),
     },
-    hint="Per row: how often does each class occur? Python's collections.Counter keeps the order of first meetings.",
+    hint="Per row: how often does each class occur? collections.Counter keeps the order of first meetings, and "
+    "torch.tensor makes a tensor of a list.",
 )
 
 
