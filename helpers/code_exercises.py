@@ -284,7 +284,7 @@ class _Outcome:
     def is_nothing(self) -> bool:
         if self.error is not None:
             return isinstance(self.error, NotImplementedError)
-        return self.result is None or self.result is ...
+        return self.result is ...  # None comes of a body without a return; an empty body is not even called
 
     def trouble(self) -> str:
         """The error in a sentence, with the learner's line."""

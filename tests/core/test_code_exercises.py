@@ -89,6 +89,17 @@ def test_what_is_not_written_yet_is_unanswered(written, capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("· 3.2  Not answered yet")
 
 
+def forgets_its_return(scores):
+    scores.softmax(-1)
+
+
+def test_what_gives_nothing_back_is_no_empty_body():
+    for written in (forgets_its_return, print):
+        right, words = SOFTMAX.judge(written)
+        assert not right and "nothing (None: is there a return?)" in words and "Not answered" not in words
+    assert "It printed: tensor(" in words
+
+
 @pytest.mark.parametrize(
     "written", [softmax, lambda scores: scores.softmax(-1), nn.Softmax(-1), lambda s, extra=1: softmax(s)]
 )
