@@ -18,6 +18,13 @@ def standing_still(image, weight, stride=1):
     return depthwise(image, weight)[:, :height, :width]
 
 
+def one_product(image, weight, stride=1, place=0):
+    """Of each window the product at `place`, `place` alone: the first one, or, with −1, the last one."""
+    kernel = torch.zeros_like(weight)
+    kernel[:, place, place] = weight[:, place, place]
+    return depthwise(image, kernel, stride)
+
+
 def all_channels(image, weight, stride=1):
     return depthwise(image, weight, stride).sum(0, keepdim=True).expand(len(image), -1, -1)
 
@@ -36,6 +43,15 @@ def _macs(layer, side, *, groups=True, stride=True, padding=True, dilation=True,
     return count if squared else count // layer.kernel_size[1]
 
 
+def _parts_of_windows(layer, side):
+    """MACs with / in place of //: a last column that no window reaches counts as a part of one."""
+    count = layer.weight.numel()
+    for axis in (0, 1):
+        reach = (layer.kernel_size[axis] - 1) * layer.dilation[axis] + 1
+        count *= (side + 2 * layer.padding[axis] - reach) / layer.stride[axis] + 1
+    return count
+
+
 def _with_bias(layer, side):
     kernels = layer.weight[0].numel()
     return _macs(layer, side) // kernels * (kernels + (layer.bias is not None))
@@ -45,11 +61,12 @@ def intensity(layer: nn.Conv2d, side: int, batch: int = 1) -> float:
     return _intensity(layer, side, batch)
 
 
-def _intensity(layer, side, batch=1, *, weights=1, outputs=1, width=4) -> float:
+def _intensity(layer, side, batch=1, *, weights=1, biases=0, inputs=1, outputs=1, width=4) -> float:
     macs = _macs(layer, side)
     written = macs // layer.weight[0].numel()  # each output value takes as many MACs as a kernel has weights
     read = layer.in_channels * side**2
-    return batch * macs / (width * (batch * (read + outputs * written) + weights * layer.weight.numel()))
+    kept = weights * layer.weight.numel() + (biases * layer.out_channels if layer.bias is not None else 0)
+    return batch * macs / (width * (batch * (inputs * read + outputs * written) + kept))
 
 
 def at_least(macs: float, moved: float, peak: float, bandwidth: float) -> float:
@@ -59,7 +76,7 @@ def at_least(macs: float, moved: float, peak: float, bandwidth: float) -> float:
 LAYERS = {
     "for a plain 3 × 3 layer": (nn.Conv2d(3, 8, 3), 10),
     "for a layer with padding": (nn.Conv2d(3, 8, 3, padding=1), 10),
-    "for a layer with stride 2": (nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False), 11),
+    "for a layer with stride 2": (nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False), 12),
     "for a depthwise layer": (nn.Conv2d(6, 6, 5, padding=2, groups=6), 9),
     "for a layer of two groups": (nn.Conv2d(6, 8, 3, groups=2), 8),
     "for a dilated layer": (nn.Conv2d(3, 4, 3, dilation=2, padding=1), 12),
@@ -109,16 +126,15 @@ EXERCISES = {
             "Your kernel is turned round: the pixel in a window's first row meets the kernel's first row.": (
                 lambda image, weight, stride=1: depthwise(image, weight.flip(1, 2), stride)
             ),
-            "You multiplied the corner of each window only; there are K · K products to add up.": (
-                lambda image, weight, stride=1: (
-                    depthwise(image, weight, stride) * 0
-                    + image[
-                        :,
-                        : image.shape[1] - len(weight[0]) + 1 : stride,
-                        : image.shape[2] - len(weight[0]) + 1 : stride,
-                    ]
-                    * weight[:, :1, :1]
-                )
+            "You added up the channels: a depthwise layer gives as many as it takes.": (
+                lambda image, weight, stride=1: depthwise(image, weight, stride).sum(0, keepdim=True)
+            ),
+            "Your kernel is on its side: a window's rows meet the kernel's rows, its columns the columns.": (
+                lambda image, weight, stride=1: depthwise(image, weight.transpose(1, 2), stride)
+            ),
+            "You multiplied the corner of each window only; there are K · K products to add up.": one_product,
+            "Only the last product of each window is left: add each to the sum (+=) instead of storing it (=).": (
+                lambda image, weight, stride=1: one_product(image, weight, stride, place=-1)
             ),
         },
         hint="For each channel, row and column: multiply a K × K window by that channel's kernel and add up.",
@@ -151,6 +167,9 @@ EXERCISES = {
             ),
             "You counted the input's positions: stride, padding and kernel decide how many the output has.": (
                 lambda layer, side: layer.weight.numel() * side**2
+            ),
+            "At the edge you counted a part of a window; only whole ones fit, so divide by the stride with //.": (
+                _parts_of_windows
             ),
             "You forgot the stride.": lambda layer, side: _macs(layer, side, stride=False),
             "You forgot the padding, which is added at both sides.": lambda layer, side: _macs(
@@ -210,6 +229,15 @@ EXERCISES = {
             "With yours a batch changes nothing. Inputs, outputs and MACs grow with it; the weights are read once.": (
                 lambda layer, side, batch=1: _intensity(layer, side)
             ),
+            "You left out the inputs; they are read, 4 bytes each.": (
+                lambda layer, side, batch=1: _intensity(layer, side, batch, inputs=0)
+            ),
+            "You counted the bias among the weights (as `params` does); leave it out here.": (
+                lambda layer, side, batch=1: _intensity(layer, side, batch, biases=1)
+            ),
+            "Those are the MACs of one image over the bytes of the whole batch.": (
+                lambda layer, side, batch=1: _intensity(layer, side, batch) / batch
+            ),
             "You left out the outputs; they are written, 4 bytes each.": (
                 lambda layer, side, batch=1: _intensity(layer, side, batch, outputs=0)
             ),
@@ -230,7 +258,7 @@ EXERCISES = {
             Case("for a layer that moves much", 1e6, 8e6, 50e9, 20e9),
             Case("for a layer that multiplies much", 5e8, 8e6, 50e9, 20e9),
             Case("for a layer at the corner of the roof", 5e6, 2e6, 50e9, 20e9),
-            Case("for a layer without weights", 0.0, 4e6, 50e9, 20e9),
+            Case("for a layer without multiplications", 0.0, 4e6, 50e9, 20e9),
         ),
         reference=at_least,
         why="both go on at the same time, so that the slower one decides. This is the roofline, told in seconds.",
@@ -244,7 +272,10 @@ EXERCISES = {
             "You looked at the multiplications only.": lambda macs, moved, peak, bandwidth: macs / peak,
             "You looked at the bytes only.": lambda macs, moved, peak, bandwidth: moved / bandwidth,
             "Upside down: a time is an amount divided by a speed.": (
-                lambda macs, moved, peak, bandwidth: min(peak / macs if macs else 0, bandwidth / moved)
+                lambda macs, moved, peak, bandwidth: max(peak / macs, bandwidth / moved)
+            ),
+            "That is a speed, in MACs a second; asked are the seconds that the layer's MACs take at it.": (
+                lambda macs, moved, peak, bandwidth: min(peak, macs / moved * bandwidth)
             ),
         },
         tolerance=1e-12,
