@@ -8,7 +8,7 @@ from torch import nn
 
 from helpers.costs import layer_costs
 from helpers.lessons.lesson_03 import cost_explorer
-from helpers.lessons.lesson_03.explorer_cost import compare, text
+from helpers.lessons.lesson_03.explorer_cost import compare, draw, text
 
 
 @pytest.mark.parametrize("kernel, stride", list(itertools.product((1, 3, 5, 7), (1, 2))))
@@ -42,6 +42,22 @@ def test_driven_from_code():
 def test_a_kernel_of_one_pixel_gains_nothing_and_says_so():
     assert "No gain" in text(compare(kernel=1)) and "times fewer" not in text(compare(kernel=1))
     assert "8.41 times fewer MACs" in text(compare())
+
+
+def test_the_picture_shows_these_numbers():
+    now = compare(kernel=5, channels_in=64, channels_out=32, size=28, stride=2)
+    bars, curves = draw(now).axes
+    assert [name.get_text() for name in bars.get_xticklabels()] == ["dense", "depthwise", "pointwise"]
+    assert [1e6 * bar.get_height() for bar in bars.patches] == pytest.approx(
+        [now.dense_macs, now.depthwise_macs, now.pointwise_macs]
+    )
+    *lines, diamond = curves.lines
+    for kernel, line, name in zip((1, 3, 5, 7), lines, curves.texts, strict=True):
+        channels, ratios = line.get_data()
+        assert list(ratios) == pytest.approx([1 / (1 / n + 1 / kernel**2) for n in channels])
+        assert name.get_text() == f"{kernel} × {kernel}" and name.get_position()[1] == ratios[-1]
+        assert (line.get_linewidth() == 2.5) == (kernel == 5)
+    assert [list(place) for place in diamond.get_data()] == [[32], [now.times_fewer]]
 
 
 def test_nonsense_is_named():

@@ -59,6 +59,8 @@ def test_every_kernel_is_drawn_once_in_the_colour_of_the_channel_it_reads():
         (axis,) = figure.axes
         colours = [COLOURS[name] for name in plots.CHANNELS_IN]
         assert [len(rectangles(axis, colour, pixel)) for colour in colours] == [each] * 3
+        places = {one.get_xy() for colour in colours for one in rectangles(axis, colour, pixel)}
+        assert len(places) == 3 * each, "no kernel lies on another"
         assert tuple(len(rectangles(axis, colour, (3, 3))) for colour in (*colours, plots.MIXED)) == sheets
         assert f"{3 * each} weights" in " ".join(labels(axis)) and alt.startswith(kind.capitalize())
     figure, alt = plots.slabs("depthwise", "pointwise")
@@ -146,6 +148,18 @@ def test_the_roof_and_the_layers_under_it():
     assert filled[::2] == ["#ffffff"] * 3
     assert filled[1::2] == [COLOURS[colour].lower() for colour in ("vermillion", "sky", "blue")]
     assert "dense layers reach 80 to 80" in alt and "flat top at 100 billion" in alt
+
+
+def test_each_layer_stands_at_its_own_intensity():
+    macs = {(kind, side): (side + 1) * 1e6 for kind in ("dense", "depthwise", "pointwise") for side in (14, 7)}
+    moved = {key: 1e5 * count for count, key in enumerate(macs, start=1)}
+    seconds = dict.fromkeys(macs, 1e-3)
+    figure, _ = time_plots.roofline(macs, moved, seconds, seconds, memory=30e9, cache=120e9, peak=100e9)
+    marks = figure.axes[0].collections
+    for kind, called, ready in zip(("dense", "depthwise", "pointwise"), marks[::2], marks[1::2], strict=True):
+        wanted = [(macs[kind, side] / moved[kind, side], macs[kind, side] / 1e6) for side in (14, 7)]
+        for scatter in (called, ready):
+            assert scatter.get_offsets().tolist() == [pytest.approx(place) for place in wanted]
 
 
 def test_layers_on_one_spot_share_a_label():

@@ -80,6 +80,12 @@ def test_two_layers_of_a_kind_are_added():
     )
 
 
+def test_two_calls_that_warm_up_do_not_count(monkeypatch):
+    ticks = iter([0, 100, 200, 300, 400, 401])  # two slow calls of the one layer, and a quick one
+    monkeypatch.setattr(timing, "own_clock", lambda: lambda: next(ticks))
+    assert time_by_kind(nn.Sequential(nn.Conv2d(3, 4, 3)), torch.rand(1, 3, 8, 8), calls=1) == {"dense": 1}
+
+
 def test_macs_by_kind():
     counts = macs_by_kind(network(), 16)
     assert counts == {"dense": 27 * 8 * 64, "depthwise": 25 * 8 * 64, "pointwise": 48 * 64, "linear": 768}
