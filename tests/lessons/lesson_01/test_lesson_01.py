@@ -389,3 +389,21 @@ def test_neighbour_rows_name_what_they_show():
     assert [axis.get_title() for axis in figure.axes] == ["c?", "c", "a", "b"]
     assert "the neighbours of a c are c, a, b" in words
     assert Counter(type(axis.images[0]).__name__ for axis in figure.axes) == {"AxesImage": 4}
+
+
+def test_the_crossing_is_marked_where_the_costs_are_equal():
+    axis = plots.expected_costs(30, 10).axes[0]
+    assert axis.lines[2].get_xdata()[0] == pytest.approx(0.25) and axis.texts[0].get_text() == "equal at p = 25.0%"
+
+
+def test_each_classifier_stands_at_its_costs_with_its_interval():
+    right = torch.tensor([1] * 60 + [0] * 40)
+    one, none = accuracy(right, torch.ones(100).long()), accuracy(1 - right, torch.ones(100).long())
+    figure, words = plots.accuracy_against_cost({"free": none, "net": one}, {"free": (1, 0), "net": (2e4, 3e6)}, "toy")
+    for panel, cost in zip(figure.axes, (2e4, 3e6), strict=True):
+        (bar,) = panel.containers
+        (points,) = (collection.get_segments()[0] for collection in bar[2])
+        assert points[0][0] == points[1][0] == cost
+        assert sorted(y for _, y in points) == pytest.approx([100 * one.low, 100 * one.high])
+        assert [line.get_ydata()[0] for line in panel.lines if line.get_label() == "free"] == [pytest.approx(40)]
+    assert "free 40.0%, net 60.0%" in words
