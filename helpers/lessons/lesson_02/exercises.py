@@ -10,6 +10,7 @@ EXERCISES = {
         "uint8 and converts a batch at a time.",
         {
             "That is with one byte a value, as in the file; float32 takes four.": 50_000 * 32 * 32 * 3 / 1e6,
+            "That is with eight bytes a value (float64); float32 takes four.": 50_000 * 32 * 32 * 3 * 8 / 1e6,
             "You counted positions only: each has three colours.": 50_000 * 32 * 32 * 4 / 1e6,
             "Those are all images of the set; the test images are not for training.": 60_000 * 32 * 32 * 3 * 4 / 1e6,
             "That is the sample; the question is about the complete set.": 5_000 * 32 * 32 * 3 * 4 / 1e6,
@@ -27,6 +28,7 @@ EXERCISES = {
         {
             "That is the deviation of all pixels together, the one that normalisation needs.": 12**-0.5,
             "That is the variance of all pixels together.": 1 / 12,
+            "That is the variance of all pixels together, rounded.": 0.08,
             "That is the mean of all pixels, not a deviation.": 0.5,
             "That is the distance from black to white, not a deviation inside an image.": 1.0,
             "That is how far the greys lie from their mean, on average: it compares images with each other.": 0.25,
@@ -61,6 +63,7 @@ EXERCISES = {
         {
             "You have the crops. Each of them can also be mirrored.": 9 * 9,
             "The padding is on both sides: how many places can the window start at?": 2 * 5 * 5,
+            "The padding is on both sides; and each crop can also be mirrored.": 5 * 5,
             "Count the start positions once more: from 0 to 8, both included.": 2 * 8 * 8,
             "Start positions from 0 to 8, both included; and each crop can also be mirrored.": 8 * 8,
             "You have one direction only; the window moves down as well as to the right.": 2 * 9,

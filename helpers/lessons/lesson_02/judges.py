@@ -41,8 +41,11 @@ def _wrong_positions(pair, labels, wanted) -> str | None:
     training, validation = pair
     if not all(((part >= 0) & (part < len(labels))).all() for part in pair):
         return "some positions lie outside the list of labels"
-    if any(len(part.unique()) < len(part) for part in pair):
-        return "some positions come twice on one side"
+    if all(len(part) and part.max() < len(wanted) for part in pair):
+        return "it gives class numbers, not positions"
+    twice = [name for name, part in zip(("first", "second"), pair, strict=True) if len(part.unique()) < len(part)]
+    if twice:
+        return f"some positions come twice in the {' and in the '.join(twice)} part"
     if torch.isin(training, validation).any():
         return "some images are on both sides"
     if len(training) + len(validation) < len(labels):
@@ -76,8 +79,10 @@ def crop_verdict(image: torch.Tensor, padding: int) -> Callable:
         for crop in crops:
             if not isinstance(crop, torch.Tensor) or crop.dtype != torch.uint8:
                 return "it does not give a tensor of bytes (uint8)"
+            if crop.ndim != 3 or crop.shape[2] != image.shape[2]:
+                return "the result is no longer [height, width, 3] (F.pad counts from the last dimension, the channels)"
             if crop.shape != image.shape:
-                larger = crop.ndim == 3 and crop.shape[0] > height
+                larger = crop.shape[0] > height
                 return f"the result is {'larger' if larger else 'not as large'} as the image".replace(
                     "er as", "er than"
                 )

@@ -46,6 +46,12 @@ def _mean_of_sums(parts):
     return (squares - means**2).sqrt().tolist()
 
 
+def _divided_by_images(parts):
+    count = sum(len(part) for part in parts)
+    flat = torch.cat(_scaled(parts))
+    return (flat.square().sum(0) / count - (flat.sum(0) / count) ** 2).sqrt().tolist()
+
+
 def _squares_of_bytes(parts):
     flat = torch.cat([part.flatten(0, 2) for part in parts])
     return (flat.square().double().mean(0) - flat.double().mean(0) ** 2).sqrt().div(255).tolist()
@@ -59,6 +65,7 @@ STD_CASES = (
     ),
     Case("for one part alone", [_bytes(4, 2, 2, 3, seed=3)]),
     Case("for flat grey images", [torch.full((1, 2, 2, 3), grey, dtype=torch.uint8) for grey in (0, 90, 255)]),
+    Case("for very dark parts", [_bytes(n, 3, 2, 3, high=16, seed=n) for n in (2, 3)]),  # their squares fit into a byte
 )
 STD = CodeExercise(
     "channel_std",
@@ -84,6 +91,7 @@ STD = CodeExercise(
         "The square of a byte does not fit into a byte: turn the pixels into floats before you square them.": (
             _squares_of_bytes
         ),
+        "You divided by the number of images; n counts pixels, H × W in each image.": _divided_by_images,
         "You used the last part only: what must be kept from one part to the next?": lambda parts: channel_std(
             parts[-1:]
         ),
@@ -137,6 +145,25 @@ def _same_number_of_each(labels, fraction, seed):
     return order[~torch.isin(order, chosen)], chosen
 
 
+def _inside_each_class(labels, fraction, seed):
+    generator, training, validation = torch.Generator().manual_seed(seed), [], []
+    for count in labels.bincount().tolist():
+        order, few = torch.randperm(count, generator=generator), round(fraction * count)
+        training.append(order[few:])
+        validation.append(order[:few])
+    return torch.cat(training), torch.cat(validation)
+
+
+def _rounded_down(labels, fraction, seed):
+    generator, training, validation = torch.Generator().manual_seed(seed), [], []
+    for label in labels.unique():
+        members = torch.nonzero(labels == label).flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        training.append(members[int(fraction * len(members)) :])
+        validation.append(members[: int(fraction * len(members))])
+    return torch.cat(training), torch.cat(validation)
+
+
 def _three_draws(split, labels, fraction):
     """What is judged: two draws with the same seed and one with another."""
     return [split(labels.clone(), fraction, seed) for seed in (0, 0, 1)]
@@ -153,6 +180,7 @@ SPLIT_CASES = (
     _split_case("for 60 labels, class by class,", [20, 20, 20], 0.2),
     _split_case("for 100 labels in mixed order, the classes of different size,", [50, 30, 20], 0.3),
     _split_case("for two mixed classes and half of them,", [40, 24], 0.5),
+    _split_case("for mixed classes of 19, 14 and 16, a fifth of them,", [19, 14, 16], 0.2),  # 3.8, 2.8 and 3.2
 )
 SPLIT = CodeExercise(
     "stratified_split",
@@ -176,6 +204,8 @@ SPLIT = CodeExercise(
         "Positions in the list of images are meant, not the labels that stand there.": (
             lambda labels, fraction, seed: tuple(labels[part] for part in stratified_split(labels, fraction, seed))
         ),
+        "Those are places inside each class: look up which image of the whole list stands there.": _inside_each_class,
+        "You rounded down: round(…) goes to the nearest whole number, int(…) cuts off.": _rounded_down,
     },
     hint="Where are the images of one class? torch.nonzero(labels == label) tells.",
 )
@@ -359,5 +389,6 @@ SHEET = CodeExercise(
             lambda image, label: (label, image.permute(2, 0, 1).float() / 255)
         ),
     },
+    exact_dtype=True,
     hint="divmod(index, self.columns) gives row and column.",
 )

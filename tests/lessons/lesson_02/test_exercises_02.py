@@ -100,16 +100,19 @@ TOLD = [
     ("2.1", 204.8, "three colours"),
     ("2.1", 205, "three colours"),
     ("2.1", 737, "test images"),
+    ("2.1", 1229, "float64"),
     ("2.1", 61.4, "sample"),
     ("2.1", "614 MB", "quotation marks"),
     ("2.3", 0.29, "all pixels together"),
     ("2.3", 0.083, "variance"),
+    ("2.3", 0.08, "variance"),
     ("2.5", 0.2, "went to validation"),
     ("2.5", 20, "went to validation"),
     ("2.5", 0.5, "which side"),
     ("2.7", 81, "mirrored"),
     ("2.7", 128, "0 to 8"),
     ("2.7", 50, "both sides"),
+    ("2.7", 25, "both sides"),
     ("2.9", 500, "at the same time"),
     ("2.9", 1250, "mean of the rates"),
     ("2.9", 2500, "added"),
@@ -224,7 +227,69 @@ def split_of_the_last(labels, fraction, seed):
     return torch.cat(training), torch.cat(validation)
 
 
+def std_over_images(parts):
+    count, total, squares = 0, 0, 0
+    for part in parts:
+        pixels = part.float() / 255
+        count, total, squares = (count + len(part), total + pixels.sum((0, 1, 2)), squares + (pixels**2).sum((0, 1, 2)))
+    return (squares / count - (total / count) ** 2).sqrt()
+
+
+def std_of_bytes(parts):
+    count, total, squares = 0, 0, 0
+    for part in parts:
+        pixels = part.reshape(-1, 3)
+        count, total, squares = count + len(pixels), total + pixels.sum(0), squares + (pixels**2).sum(0)
+    return (squares / count - (total / count) ** 2).sqrt() / 255
+
+
+def split_with(cut):
+    """A split class by class by `cut(members, generator, fraction)`, which gives (training, validation)."""
+
+    def split(labels, fraction, seed):
+        generator = torch.Generator().manual_seed(seed)
+        members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
+        pairs = [cut(each, generator, fraction) for each in members]
+        return torch.cat([training for training, _ in pairs]), torch.cat([validation for _, validation in pairs])
+
+    return split
+
+
+def places_in_the_class(members, generator, fraction):
+    order, count = torch.randperm(len(members), generator=generator), round(fraction * len(members))
+    return order[count:], order[:count]
+
+
+def cut_off(members, generator, fraction):
+    members, count = members[torch.randperm(len(members), generator=generator)], int(fraction * len(members))
+    return members[count:], members[:count]
+
+
+def with_replacement(members, generator, fraction):
+    drawn = members[torch.randint(len(members), (round(fraction * len(members)),), generator=generator)]
+    return members[~torch.isin(members, drawn)], drawn
+
+
+def crop_with_padded_channels(image, padding):
+    padded = torch.nn.functional.pad(image, (padding, padding, padding, padding))
+    top, left = torch.randint(0, 2 * padding + 1, (2,)).tolist()
+    return padded[top : top + image.shape[0], left : left + image.shape[1]]
+
+
+class SheetOfDoubles(ContactSheet):
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        return image.double(), label
+
+
 WRONG_WAYS = [
+    ("2.2", std_over_images, "n counts pixels"),
+    ("2.2", std_of_bytes, "does not fit into a byte"),
+    ("2.4", split_with(places_in_the_class), "inside each class"),
+    ("2.4", split_with(cut_off), "rounded down"),
+    ("2.4", split_with(with_replacement), "come twice in the second part"),
+    ("2.6", crop_with_padded_channels, "last dimension"),
+    ("2.8", SheetOfDoubles, "float64 values instead of float32"),
     ("2.4", blind_with_the_global_generator, "draw class by class"),
     ("2.4", split_that_loses_some, "on neither side"),
     ("2.4", split_of_the_last, "seed plays no part"),

@@ -49,6 +49,10 @@ def test_stacked_bars_are_as_long_as_their_parts():
     parts = {"a": torch.tensor([1.0, 2, 3]), "b": torch.tensor([0.5, 0.25, 0]), "c": torch.tensor([2.0, 2, 2])}
     bars = figures.variance_parts(parts, "").axes[0].patches
     assert len(bars) == 9 and max(bar.get_x() + bar.get_width() for bar in bars) == pytest.approx(5)
+    assert [bar.get_width() for bar in bars] == [1, 2, 3, 0.5, 0.25, 0, 2, 2, 2], (
+        "from left to right as they were given"
+    )
+    assert [label.get_text() for label in bars[0].axes.get_yticklabels()] == ["red", "green", "blue"]
     spent = {"slow": {"open": 5.0, "crop": 2.0, "rest": 1.0}, "fast": {"crop": 1.0, "rest": 0.5}}
     axes = figures.loader_bars(spent, "").axes[0]
     ends = {}
@@ -77,6 +81,9 @@ def test_the_batch_is_drawn_channel_by_channel():
         "image 3, red",
     ]
     assert torch.equal(torch.as_tensor(below[4].images[0].get_array()).float(), batch[1, 1])
+    above = [axes for axes in figure.axes if axes.get_title() and axes not in below]
+    for axes, image in zip(above, images, strict=True):
+        assert torch.equal(torch.as_tensor(axes.images[0].get_array()), image)
     assert [text.get_text() for text in below[0].texts] == ["-12.0", "-9.0", "-6.0", "-3.0"]
 
 

@@ -11,7 +11,7 @@ import torch
 from helpers import DATA, ROOT
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
-from helpers.lessons.lesson_02 import augmentation_explorer
+from helpers.lessons.lesson_02 import augmentation_explorer, explorer_augmentation
 from helpers.results import read_results
 
 PAGES = [ROOT / "notebooks" / name for name in ("02_loading_data.ipynb", "02b_augmentation_and_batches.ipynb")]
@@ -110,6 +110,15 @@ def test_the_explorer_does_what_its_controls_say():
     assert covered.min() > 50 and covered.max() <= 8 * 8
     assert (explorer.set(cutout=0, crop=10).result.after == 0).all(-1).any(1).any()  # a black row or more
     assert other.values["crop"] == 4 and bytes(other.picture.value) == shown, "one explorer turned another"
+
+
+def test_the_explorer_draws_before_above_after():
+    seen = augmentation_explorer().set(crop=0, flip=1.0).result
+    (axes,) = explorer_augmentation.draw(seen).axes
+    drawn = torch.as_tensor(axes.images[0].get_array())
+    assert torch.equal(drawn[:32, :32], seen.before[0]) and not torch.equal(seen.before[0], seen.after[0])
+    assert torch.equal(drawn[-32 - explorer_augmentation.GAP :][:32, :32], seen.after[0])
+    assert [words.get_text() for words in axes.texts] == ["before", "after"]
 
 
 # ----------------------------------------------------------------------------------------------------- both pages
