@@ -86,7 +86,7 @@ EXERCISES = {
     "A.2": Exercise(
         4_147_200,
         "24 kernels of 3 × 3 × 3 weights at each of the 80 × 80 positions that a stride of 2 leaves. This is 2.5 % of "
-        "the network, the distance of the four points.",
+        "the network; the rounding makes 2.6 of it, the distance of the four points.",
         {
             "You used the input's height and width; a stride of 2 leaves half of each.": 16_588_800,
             "That is with 32 channels; the width multiplier narrows them.": 5_529_600,
@@ -117,7 +117,7 @@ EXERCISES = {
             Case("for whole millions, a count just above", 12_000_000, "11"),
             Case("for whole millions, a count that is both", 11_200_000, "11"),
             Case("for two decimals, cut off", 3_478_999, "3.47"),
-            Case("for two decimals, rounded up", 3_465_000, "3.47"),
+            Case("for two decimals, rounded up", 3_466_000, "3.47"),
             Case("for two decimals, next to it", 3_459_999, "3.47"),
             Case("for one decimal", 4_231_976, "4.2"),
             Case("for one decimal, too far away", 4_300_000, "4.2"),

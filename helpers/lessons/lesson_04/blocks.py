@@ -57,13 +57,13 @@ class SqueezeExcite(nn.Module):
         return x * F.hardsigmoid(self.excite(self.squeeze(means).relu()))
 
 
-def finished(mine: type[nn.Module], ours: type[nn.Module], x: torch.Tensor, *settings) -> type[nn.Module]:
-    """`mine`, or `ours` as long as `mine(*settings)` gives no tensor for `x`: a page can then run to its end."""
+def finished(mine: type[nn.Module], ours: type[nn.Module], x: torch.Tensor, *settings: tuple) -> type[nn.Module]:
+    """`mine`, or `ours` until `mine(*one)` gives a tensor for `x` with each of the settings: a page can then go on."""
     try:
-        result = mine(*settings)(x)
+        results = [mine(*one)(x) for one in settings]
     except Exception:
-        result = None
-    if isinstance(result, torch.Tensor):
+        results = [None]
+    if all(isinstance(result, torch.Tensor) for result in results):
         return mine
     print(f"{mine.__name__} is not written yet: the page goes on with a finished one.")
     return ours

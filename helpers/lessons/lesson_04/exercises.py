@@ -21,6 +21,17 @@ def run(block: type[nn.Module], *settings: int, x: torch.Tensor) -> torch.Tensor
         return made.eval()(x)
 
 
+def run_switched_off(block: type[nn.Module], *settings: int, x: torch.Tensor) -> torch.Tensor:
+    """The same with the residual switched off, as the page does where it breaks a network on purpose."""
+
+    def without(*settings: int) -> nn.Module:
+        made = block(*settings)
+        made.residual = False
+        return made
+
+    return run(without, *settings, x=x)
+
+
 def images(channels: int, side: int = 6) -> torch.Tensor:
     return torch.randn(2, channels, side, side, generator=torch.Generator().manual_seed(channels))
 
@@ -45,9 +56,26 @@ class OnlyWhereNot(InvertedResidual):
         return self.layers(x) if self.residual else x + self.layers(x)
 
 
+class ByShape(InvertedResidual):
+    def forward(self, x):
+        y = self.layers(x)
+        return x + y if x.shape == y.shape else y
+
+
+class ActivationBefore(InvertedResidual):
+    def forward(self, x):
+        y = F.relu6(self.layers(x))
+        return x + y if self.residual else y
+
+
 class NoRelu(SqueezeExcite):
     def forward(self, x):
         return x * F.hardsigmoid(self.excite(self.squeeze(x.mean((2, 3), keepdim=True))))
+
+
+class Relu6(SqueezeExcite):
+    def forward(self, x):
+        return x * F.hardsigmoid(self.excite(F.relu6(self.squeeze(x.mean((2, 3), keepdim=True)))))
 
 
 class SoftSigmoid(SqueezeExcite):
@@ -134,6 +162,7 @@ EXERCISES = {
             Case("for stride 2", 8, 8, 2, 6, use=run, x=images(8)),
             Case("for other channels out than in", 8, 12, 1, 6, use=run, x=images(8)),
             Case("for expansion 1", 8, 8, 1, 1, use=run, x=images(8)),
+            Case("with residual set to False", 8, 8, 1, 6, use=run_switched_off, x=images(8)),
         ),
         reference=InvertedResidual,
         why="ten of V2's seventeen blocks add their input. The addition costs no MAC and no parameter: no count "
@@ -143,6 +172,8 @@ EXERCISES = {
             "There is no activation after the sum: what is passed on is narrow and linear.": ReluAfterwards,
             "You added the layers' output to itself; the *input* is added to it.": Twice,
             "The other way round: add where self.residual is true.": OnlyWhereNot,
+            "Right for every shape; but ask self.residual, because the page switches one off by it.": ByShape,
+            "What the projection gives goes into the sum as it is, with no activation.": ActivationBefore,
         },
     ),
     "4.4": Exercise(
@@ -167,6 +198,7 @@ EXERCISES = {
         "reproduces all six widths on the release page (appendix A).",
         {
             "That is the full count, which prints as 3.50 million.": 3_504_872,
+            "That is what the paper prints; the count that prints as 3.47 million is asked.": 3_400_000,
             "That leaves out one vector of BatchNorm; it learns two, a scale and a shift.": 3_487_816,
             "That leaves out four vectors, but the running mean and variance were never counted.": 3_436_648,
             "That adds BatchNorm's running mean and variance; 3.47 is less than your count, not more.": 3_538_984,
@@ -179,7 +211,7 @@ EXERCISES = {
     ),
     "4.6": Exercise(
         frozenset({"MACs"}),
-        "at stride 1 the depthwise convolution computes every position, and the projection then passes over three "
+        "at stride 1 the depthwise convolution computes every position, and the projection then skips three "
         "quarters of them. What is left is exactly the same numbers, at four times the depthwise cost. So scores alone "
         "do not suffice either: a missing residual is seen by them only, this mistake by the MACs only.",
         {
@@ -218,7 +250,7 @@ EXERCISES = {
         "SqueezeExcite",
         cases=(
             Case("for two images with four channels", 4, 2, use=run, x=3 * images(4)),
-            Case("for eight channels with large values", 8, 2, use=run, x=20 * images(8) + 5),
+            Case("for eight channels with large values", 8, 8, use=run, x=20 * images(8) + 20),
             Case("for maps of one position", 4, 4, use=run, x=images(4, side=1)),
         ),
         reference=SqueezeExcite,
@@ -226,6 +258,7 @@ EXERCISES = {
         "weights are another matter, as the last figure shows.",
         mistakes={
             "The squeeze layer's output goes through a ReLU before the next layer.": NoRelu,
+            "The squeeze layer is followed by a plain ReLU; yours is cut at 6.": Relu6,
             "V3 takes the hard sigmoid (F.hardsigmoid), made of straight lines; this is the smooth one.": SoftSigmoid,
             "The factors must lie between 0 and 1: the hard sigmoid is missing.": NoSigmoid,
             "These are the factors; the channels are multiplied by them.": OnlyFactors,

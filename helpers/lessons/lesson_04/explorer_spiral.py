@@ -74,6 +74,8 @@ def draw(trip: RoundTrip) -> Figure:
         )
         axis.set_aspect("equal")  # the same scale in every state, so that a change can be seen
         axis.locator_params(nbins=4)
+    if outside := int((trip.back[:, :2].abs() > 1.35).any(dim=1).sum()):  # a matrix that nearly flattens the plane
+        after.text(0.03, 0.03, f"{outside} points lie outside", transform=after.transAxes, fontsize=8)
     before.legend(loc="upper left", bbox_to_anchor=(-0.25, -0.17), ncols=2, handletextpad=0.1, columnspacing=1)
     # The flat spiral's curve stays as a ghost, so that the change can be seen.
     for data, colour in dict.fromkeys(((2, "#AAAAAA" if trip.data > 2 else "black"), (trip.data, "black"))):
@@ -81,7 +83,7 @@ def draw(trip: RoundTrip) -> Figure:
         shares.plot(average, "o-", color=colour, markersize=4, linewidth=1, label=f"average, d = {data}")
     here = DIMENSIONS.index(trip.dimensions)
     shares.plot(here, 100 * trip.share_lost, "D", color=COLOURS["vermillion"], markersize=9, label="this matrix")
-    shares.legend(loc="upper right")
+    shares.legend(loc="upper right", bbox_to_anchor=(1.06, -0.17), ncols=3, handletextpad=0.3, columnspacing=1)
     shares.set_xticks(range(len(DIMENSIONS)), DIMENSIONS)
     shares.set(title="Points lost", xlabel="dimensions n", ylabel="share of the points (%)", ylim=(-4, 104))
     return figure

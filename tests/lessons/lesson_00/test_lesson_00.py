@@ -22,8 +22,13 @@ def test_flow_ends_in_the_loss():
     _, test = load_cifar10()
     torch.manual_seed(0)
     scores = torch.randn(10)
-    image = test[[650]]
-    figure, words = plots.flow(image, torch.randn(1280).relu(), scores)
+    image, features = test[[650]], torch.randn(1280).relu()
+    figure, words = plots.flow(image, features, scores)
+    picture, middle = (figure.axes[place].images[0].get_array() for place in (0, 2))
+    assert torch.equal(torch.tensor(picture), image.images[0])
+    assert torch.equal(torch.tensor(middle).flatten(), features)
+    assert [bar.get_width() for bar in figure.axes[4].patches] == pytest.approx(scores.tolist())
+    assert [tick.get_text() for tick in figure.axes[4].get_yticklabels()] == list(test.classes)
     loss = F.cross_entropy(scores[None], image.labels).item()
     assert f"the loss {loss:.2f}." in words and test.classes[image.labels[0]] in words
     assert figure.axes[-1].texts[0].get_text() == f"{loss:.2f}"
@@ -49,6 +54,9 @@ def test_every_redraw_is_in_the_histogram():
     assert sum(bars) == 500
     bars_above = [line.get_xdata() for line in figure.axes[0].lines]
     assert [tuple(round(x, 6) for x in line) for line in bars_above] == [(61, 64), (62, 65)]
+    names = ["middle 95 % of the redraws", "interval by Wilson's formula"]
+    heights = [(text.get_text(), text.get_position()[1]) for text in figure.axes[0].texts]
+    assert heights == [(name, line.get_ydata()[0]) for name, line in zip(names, figure.axes[0].lines, strict=True)]
     assert "redraws from 61.0% to 64.0%" in words and "formula from 62.0% to 65.0%" in words
 
 
@@ -56,6 +64,9 @@ def test_confusion_shows_every_count():
     counts = torch.tensor([[5, 0, 1], [4, 2, 0], [0, 3, 9]])
     figure, words = plots.confusion(counts, ("ant", "bee", "cow"), frame=(1, 2))
     assert [text.get_text() for text in figure.axes[0].texts] == ["5", "·", "1", "4", "2", "·", "·", "3", "9"]
+    assert figure.axes[0].images[0].get_array().tolist() == counts.tolist()
+    assert (figure.axes[0].get_ylabel(), figure.axes[0].get_xlabel()) == ("what it is", "the network's answer")
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["ant", "bee", "cow"]
     assert "16 of 24 on the diagonal" in words and "bee called ant, 4 times" in words
     frame = next(patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle))
     assert (frame.get_xy(), frame.get_width(), frame.get_height()) == ((0.5, 0.5), 2, 2)
@@ -68,4 +79,6 @@ def test_the_square_is_what_the_network_sees(height, width, corner):
     square = figure.axes[0].patches[0]
     assert square.get_xy() == corner and square.get_width() == square.get_height() == 40
     assert re.search(r"cat 75%, dog 25%\.$", words)
+    assert [bar.get_width() for bar in figure.axes[1].patches] == [75, 25]
+    assert [tick.get_text() for tick in figure.axes[1].get_yticklabels()] == ["cat", "dog"]
     assert [text.get_text() for text in figure.axes[1].texts] == ["75%", "25%"]

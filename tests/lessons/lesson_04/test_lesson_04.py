@@ -165,9 +165,9 @@ def test_a_page_goes_on_with_a_finished_block_until_the_reader_s_answers(capsys)
             return x + self.no_such_layer(x)
 
     x = torch.zeros(1, 4, 2, 2)
-    assert blocks.finished(Mine, blocks.SqueezeExcite, x, 4, 1) is Mine and capsys.readouterr().out == ""
+    assert blocks.finished(Mine, blocks.SqueezeExcite, x, (4, 1)) is Mine and capsys.readouterr().out == ""
     for mine in (Stub, Broken):
-        assert blocks.finished(mine, blocks.SqueezeExcite, x, 4, 1) is blocks.SqueezeExcite
+        assert blocks.finished(mine, blocks.SqueezeExcite, x, (4, 1)) is blocks.SqueezeExcite
         assert capsys.readouterr().out.startswith(f"{mine.__name__} is not written yet")
 
 
@@ -296,7 +296,7 @@ WRONG = {
                 f"{V2_DEPTHWISE.replace('stride, ', '')}\n        {V2_PROJECT.replace('1, act', '1, stride, act')}",
             )
         },
-        {"MACs"},  # the same scores, dearer: exercise 4.4
+        {"MACs"},  # the same scores, dearer: exercise 4.6
     ),
     "expansion missing": (
         "v2",
@@ -451,3 +451,41 @@ def test_back_is_the_pseudo_inverse():
     """Without a ReLU the way back would be exact; with one and many dimensions it is near half the spiral."""
     trip = round_trip(2000, seed=1)
     assert torch.allclose(trip.back, trip.points / 2, atol=0.05)
+
+
+def test_the_second_page_s_wrong_network_differs_in_the_order_alone():
+    """With the residuals gone as well, another mistake would be caught in its place."""
+    source = next(c.source for c in nbformat.read(PAGES[1], as_version=4).cells if c.source.startswith("wrong = "))
+    lesson = definitions()
+    exec(source, lesson)
+    kind, seen = lesson["InvertedResidualV3"], 0
+    for block in lesson["wrong"].eval().modules():
+        if isinstance(block, kind) and len(block.layers) == 4:
+            expand, depthwise, weigh, project = block.layers
+            x = torch.randn(2, expand[0].in_channels, 8, 8)
+            with torch.no_grad():
+                y = project(depthwise(weigh(expand(x))))
+                assert torch.equal(block(x), x + y if block.residual else y)
+            seen += block.residual
+    assert seen == 5
+    assert difference(lesson["wrong"], reference("small")) > WRONG_BY
+
+
+def test_a_page_s_block_must_answer_with_every_setting(capsys):
+    class AlwaysAdds(blocks.InvertedResidual):
+        def forward(self, x):
+            return x + self.layers(x)
+
+    x = torch.zeros(1, 8, 4, 4)
+    assert blocks.finished(AlwaysAdds, blocks.InvertedResidual, x, (8, 8, 1, 6)) is AlwaysAdds
+    both = (8, 8, 1, 6), (8, 16, 2, 6)
+    assert blocks.finished(AlwaysAdds, blocks.InvertedResidual, x, *both) is blocks.InvertedResidual
+    assert "not written yet" in capsys.readouterr().out
+
+
+def test_points_outside_are_counted():
+    """Where a matrix nearly flattens the plane the way back leaves the panel; the picture says so."""
+    trip = round_trip(2, seed=0)
+    outside = int(((trip.back < -1.35) | (trip.back > 1.35)).any(dim=1).sum())
+    assert outside > 100 and [t.get_text() for t in draw(trip).axes[1].texts] == [f"{outside} points lie outside"]
+    assert not draw(round_trip(3, seed=0)).axes[1].texts
