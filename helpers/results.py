@@ -84,7 +84,7 @@ def commit() -> str:
 
     Only helpers/ counts: the rows themselves, as they come, change data/results/.
     """
-    if "HELPERS_COMMIT" in os.environ:  # in a copy of the code (helpers/studies.py): of the moment when it was taken
+    if "HELPERS_COMMIT" in os.environ:  # in a copy of the code (runs/studies.py): of the moment when it was taken
         return os.environ["HELPERS_COMMIT"]
     if not (ROOT / ".git").exists():  # unpacked somewhere, perhaps inside a repository that knows nothing of it
         return ""

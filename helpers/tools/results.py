@@ -9,8 +9,8 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from helpers import studies
 from helpers.results import RESULTS, stored, update
+from helpers.runs import studies
 
 HERE = Path(__file__).parent.parent
 

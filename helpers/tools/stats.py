@@ -2,8 +2,8 @@
 
 import argparse
 
-from helpers import studies
 from helpers.data import channel_stats, load_cifar10
+from helpers.runs import studies
 
 SIZES = {5_000: "sample", 50_000: "full"}  # training images → what to load
 

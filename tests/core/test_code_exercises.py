@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import code_exercises
-from helpers.code_exercises import Case, CodeExercise, difference, draw, fill
 from helpers.exercises import check, every_exercise
+from helpers.exercises import code as code_exercises
+from helpers.exercises.code import Case, CodeExercise, difference, draw, fill
 
 EVERY = every_exercise()
 CODE = [number for number, one in EVERY.items() if isinstance(one, CodeExercise)]

@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 import torch
 
-from helpers import recipes
 from helpers.checkpoints import History
 from helpers.data import CLASSES, ImageSet
+from helpers.runs import recipes
 
 
 def tiny(count: int, base: int = 0, side: int = 1) -> ImageSet:

@@ -13,7 +13,8 @@ import time
 import pytest
 import torch
 
-from helpers import ROOT, results, studies
+from helpers import ROOT, results
+from helpers.runs import studies
 
 
 class World:
@@ -222,7 +223,8 @@ TINY = '''
 """A study of six rows that says which code made it, and with what."""
 import os, time, torch
 from pathlib import Path
-from helpers import ROOT, studies
+from helpers import ROOT
+from helpers.runs import studies
 
 def arguments(parser):
     studies.arguments(parser)
@@ -248,7 +250,7 @@ def checkout(tmp_path):
     folder = tmp_path / "a checkout"
     shutil.copytree(ROOT / "helpers", folder / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "helpers" / "tools" / "tiny.py").write_text(TINY, encoding="utf-8")
-    studies_file = folder / "helpers" / "studies.py"
+    studies_file = folder / "helpers" / "runs" / "studies.py"
     code = studies_file.read_text(encoding="utf-8")
     assert "os.nice(19)" in code
     studies_file.write_text(code.replace("os.nice(19)", "os.nice(0)"), encoding="utf-8")

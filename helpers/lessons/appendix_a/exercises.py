@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from helpers.code_exercises import Case, CodeExercise
 from helpers.exercises import Exercise
+from helpers.exercises.code import Case, CodeExercise
 
 
 def stored_numbers(model: nn.Module) -> int:

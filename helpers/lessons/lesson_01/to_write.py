@@ -6,7 +6,7 @@ from collections import Counter
 import torch
 import torch.nn.functional as F
 
-from helpers.code_exercises import Case, CodeExercise, draw
+from helpers.exercises.code import Case, CodeExercise, draw
 
 # ---------------------------------------------------------------------------------------------- 1.2 softmax
 

@@ -3,7 +3,7 @@
 import torch
 from torch.utils.data import DataLoader
 
-from helpers.code_exercises import Case, CodeExercise
+from helpers.exercises.code import Case, CodeExercise
 from helpers.lessons.lesson_02.judges import crop_verdict, split_verdict
 
 # ------------------------------------------------------------------------------------------- 2.2 channel_std

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from helpers.code_exercises import Case, CodeExercise, draw
 from helpers.exercises import Exercise
+from helpers.exercises.code import Case, CodeExercise, draw
 
 
 def depthwise(image: torch.Tensor, weight: torch.Tensor, stride: int = 1) -> torch.Tensor:

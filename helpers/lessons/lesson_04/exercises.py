@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.code_exercises import Case, CodeExercise
 from helpers.exercises import Exercise
+from helpers.exercises.code import Case, CodeExercise
 from helpers.lessons.lesson_04.blocks import InvertedResidual, SqueezeExcite
 
 

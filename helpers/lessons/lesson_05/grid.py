@@ -10,9 +10,10 @@ import torch
 import torchvision
 from torch import nn
 
-from helpers import DATA, studies
+from helpers import DATA
 from helpers.costs import count_macs, count_params, peak_activation_bytes
 from helpers.models import mobilenet_v1, mobilenet_v2
+from helpers.runs import studies
 
 GRID = DATA / "results" / "cost_grid.csv"
 FAMILIES = {

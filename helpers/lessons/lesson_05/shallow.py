@@ -9,8 +9,8 @@ import argparse
 import torch
 from torchvision.models import MobileNetV2
 
-from helpers import studies
-from helpers.recipes import HOW_ZOO, ZOO, long_run, recipe_arguments, recipe_of
+from helpers.runs import studies
+from helpers.runs.recipes import HOW_ZOO, ZOO, long_run, recipe_arguments, recipe_of
 
 # arXiv:1801.04381, table 2, with every stage's repeats cut to one: expansion, channels out, repeats, stride
 STAGES = [(1, 16, 1, 1), (6, 24, 1, 2), (6, 32, 1, 2), (6, 64, 1, 2), (6, 96, 1, 1), (6, 160, 1, 2), (6, 320, 1, 1)]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from helpers import studies
 from helpers.models import WEIGHTS, mobilenet_v2, save_weights
-from helpers.recipes import HOW_ZOO, ZOO, curve, long_run, recipe_arguments, recipe_of
 from helpers.results import record
+from helpers.runs import studies
+from helpers.runs.recipes import HOW_ZOO, ZOO, curve, long_run, recipe_arguments, recipe_of
 
 # (width, pixels, seed): every width at 32 pixels, two of them at 24, four at 16
 RUNS = [

@@ -19,14 +19,14 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import transforms
 
-from helpers import studies
 from helpers.batches import Batches, PerImage
 from helpers.costs import count_macs
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import accuracy, mcnemar, predict
 from helpers.models import Pretrained, load_pretrained
-from helpers.recipes import HOW_HEAD, by_adam, new_head
 from helpers.results import columns_of, read_results
+from helpers.runs import studies
+from helpers.runs.recipes import HOW_HEAD, by_adam, new_head
 from helpers.training import cache_features
 
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # the mean and deviation that many tutorials write without a reason

@@ -15,13 +15,13 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from helpers import studies
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.models import Pretrained, load_pretrained, mobilenet_v2
-from helpers.recipes import HOW_HEAD, by_adam, new_head
 from helpers.results import columns_of, read_results
+from helpers.runs import studies
+from helpers.runs.recipes import HOW_HEAD, by_adam, new_head
 from helpers.training import cache_features, fit
 
 REGIMES = ("frozen", "fine-tuned", "scratch")

@@ -15,7 +15,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from helpers import studies
 from helpers.batches import Batches
 from helpers.checkpoints import History
 from helpers.costs import count_macs
@@ -23,8 +22,9 @@ from helpers.data import ImageSet
 from helpers.evaluation import Paired, accuracy, mcnemar, predict
 from helpers.models import mobilenet_v2
 from helpers.plots import COLOURS
-from helpers.recipes import HOW, Recipe, some, zoo_sets
 from helpers.results import columns_of, locked
+from helpers.runs import studies
+from helpers.runs.recipes import HOW, Recipe, some, zoo_sets
 
 FILE, WIDTH, LR = "ablation.csv", 0.25, 0.05  # half the zoo's learning rate, for half its batch
 KEY = ("variant", "seed", "images", "epochs", "batch_size")

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import torch
 
-from helpers import studies
 from helpers.batches import Batches
 from helpers.models import mobilenet_v2
-from helpers.recipes import HOW, LIMITS, ZOO, some, zoo_sets
+from helpers.runs import studies
+from helpers.runs.recipes import HOW, LIMITS, ZOO, some, zoo_sets
 
 KEY = ("width", "lr", "weight_decay", "images", "epochs")
 

@@ -18,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers import studies
 from helpers.batches import Batches
 from helpers.data import CIFAR10_MEAN, CIFAR10_STD, ImageSet, load_cifar10, split
 from helpers.evaluation import predict
 from helpers.models import load_pretrained, load_zoo, small_cnn
-from helpers.recipes import HOW_HEAD, by_adam, new_head
 from helpers.results import read_results
+from helpers.runs import studies
+from helpers.runs.recipes import HOW_HEAD, by_adam, new_head
 from helpers.training import cache_features
 
 COPIED = (0.2023, 0.1994, 0.2010)  # the mean of the images' own deviations, not the deviation: lesson 02

@@ -15,13 +15,13 @@ import torch
 import torchvision.transforms.functional as TF
 from PIL import Image
 
-from helpers import studies
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import Accuracy, Paired, mcnemar, predict
 from helpers.models import WEIGHTS, load_zoo
-from helpers.recipes import some
 from helpers.results import columns_of
+from helpers.runs import studies
+from helpers.runs.recipes import some
 
 DAMAGE = {  # kind → (what the strength is, strengths from weak to strong)
     "none": ("–", (0,)),

@@ -8,6 +8,7 @@ import json
 import re
 from collections import Counter
 
+import matplotlib.colors
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -19,6 +20,7 @@ from helpers.exercises import exercise
 from helpers.lessons.appendix_a import networks
 from helpers.lessons.appendix_a.plots import draw_differences
 from helpers.models import V1_BLOCKS, mobilenet_v2
+from helpers.plots import COLOURS
 
 NOTEBOOK = ROOT / "notebooks" / "appendix_a_published_tables.ipynb"
 SHOWS = ("plots.show(", "explorer", "check(")  # cells that draw, show a widget or ask
@@ -310,7 +312,10 @@ def test_explorer_shows_as_many_lines_as_rows(lesson):
 
     some = select(lesson["audit"], "mobilenet_v1", "open")
     assert table_html(some).count("<tr ") == len(some) == 1
-    assert "30.21" in table_html(some) and ">34<" in table_html(some)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table_html(some))
+    macs_by, params_by = some[0]["macs_by"], some[0]["params_by"]
+    expected = ["mobilenet_v1", "0.25", "192", "34", "30.21", macs_by, "0.47", "0.470", params_by, "open"]
+    assert cells == expected and macs_by != params_by
 
 
 def test_open_rows_are_bold_and_no_others(lesson):
@@ -328,6 +333,13 @@ def test_explorer_draws_every_row_and_marks_the_chosen(lesson):
     figure = draw_audit(lesson["audit"], chosen)
     for axis in figure.axes:
         assert [len(points.get_offsets()) for points in axis.collections] == [51, 3]
+    whole = draw_audit(lesson["audit"], lesson["audit"])
+    names = [text.get_text().rpartition(" (")[0] for text in whole.legends[0].get_texts()]
+    verdicts = dict(zip(names, whole.axes[0].collections[1:], strict=True))  # the first are the grey points
+    assert list(verdicts) == ["by its table's convention", "only by another convention", "open"]
+    colours = [matplotlib.colors.to_hex(points.get_facecolor()[0]).upper() for points in verdicts.values()]
+    assert colours == [COLOURS[name] for name in ("blue", "orange", "vermillion")], "as the picture's words say"
+    assert [len(points.get_offsets()) for points in verdicts.values()] == [43, 5, 3]
     left = figure.axes[0].collections[1].get_offsets()
     assert left[0].tolist() == pytest.approx([30.2126, 12.5], rel=0.01)
     plt.close(figure)

@@ -82,6 +82,9 @@ def test_blocks_are_drawn_with_the_shapes_of_their_layers():
         texts = [text.get_text() for text in axis.texts]
         assert [t for t in texts if t.count("×") == 2] == [" × ".join(map(str, shape)) for shape in maps]
         assert [t for t in texts if t in words] == words
+        arrows = [t.arrow_patch.get_edgecolor() for t in axis.texts if getattr(t, "arrow_patch", None)][: len(words)]
+        kinds = ["depthwise" if word.startswith("depthwise") else "pointwise" for word in words]
+        assert arrows == [colour(kind) for kind in kinds]
         boxes = [patch for patch in axis.patches if isinstance(patch, plt.Rectangle)]
         heights = {shape[0]: box.get_height() for shape, box in zip(maps, boxes, strict=True)}
         assert sorted(heights, key=heights.get) == sorted(heights)

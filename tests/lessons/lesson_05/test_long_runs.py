@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from helpers import __main__ as command
-from helpers import recipes
 from helpers import results as store
 from helpers.batches import Batches
 from helpers.checkpoints import History
@@ -14,6 +13,7 @@ from helpers.evaluation import accuracy, predict
 from helpers.lessons.lesson_05 import grid, train
 from helpers.lessons.lesson_05.shallow import shallow_net
 from helpers.models import load_zoo, mobilenet_v2
+from helpers.runs import recipes
 from helpers.training import cosine_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")

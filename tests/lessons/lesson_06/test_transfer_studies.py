@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import recipes, studies
 from helpers import results as runs
 from helpers.data import CLASSES, ImageSet
 from helpers.lessons.lesson_06 import article, transfer
 from helpers.models import Pretrained
 from helpers.results import read_results
+from helpers.runs import recipes, studies
 from helpers.training import constant_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import models, recipes
+from helpers import models
 from helpers import results as runs
 from helpers.costs import count_macs
 from helpers.data import CLASSES, ImageSet
 from helpers.lessons.lesson_07 import ablation
+from helpers.runs import recipes
 from helpers.tools import bench as make
 from helpers.training import constant_with_warmup, cosine_with_warmup
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from helpers import __main__ as command
-from helpers import recipes
 from helpers import results as store
 from helpers.checkpoints import History
 from helpers.costs import count_macs
 from helpers.data import CLASSES, ImageSet
 from helpers.lessons.lesson_07 import pilot
+from helpers.runs import recipes
 from helpers.training import cosine_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")

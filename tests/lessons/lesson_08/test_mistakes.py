@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import recipes
 from helpers import results as runs
 from helpers.batches import Batches
 from helpers.data import load_cifar10
@@ -22,6 +21,7 @@ from helpers.lessons.lesson_08.mistakes import (
     drifting,
     head_epochs,
 )
+from helpers.runs import recipes
 from helpers.training import constant_with_warmup
 
 pytestmark = pytest.mark.usefixtures("one_thread")

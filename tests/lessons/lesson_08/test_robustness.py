@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from helpers import results as runs
-from helpers import studies
 from helpers.data import ImageSet, load_cifar10
 from helpers.lessons.lesson_08 import robustness
 from helpers.lessons.lesson_08.robustness import DAMAGE, damage, paired_columns, zoo_widths
+from helpers.runs import studies
 
 TEST = load_cifar10()[1][::100]
 

@@ -5,7 +5,7 @@ A lesson's exercises stand in the `exercises.py` of its room, helpers/lessons/; 
     EXERCISES = {"3.2": Exercise(0.0478, "1/N + 1/K², and the channels in have cancelled", unit="share", digits=3,
                                  misconceptions={"Upside down: the fraction that is left is asked.": 20.9})}
 
-and those with a function or a class to write as (`from helpers.code_exercises import Case, CodeExercise, draw, fill`)
+and those with a function or a class to write as (`from helpers.exercises.code import Case, CodeExercise, draw, fill`)
 
     def softmax(scores): return torch.softmax(scores, -1)                                      # a right one
     CASES = (Case("for three scores", draw(3)), Case("for large scores", 1000 * draw(3)))      # words, then the inputs
@@ -30,7 +30,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-LESSONS = Path(__file__).parent / "lessons"
+LESSONS = Path(__file__).parent.parent / "lessons"
 NUMBER, WHOLE = "a number", "one whole number"
 
 

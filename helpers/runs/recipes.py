@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from helpers import studies
 from helpers.batches import AUGMENTATIONS, Batches
 from helpers.checkpoints import History
 from helpers.costs import count_macs, count_params
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.results import columns_of
+from helpers.runs import studies
 from helpers.training import constant_with_warmup, cosine_with_warmup, fit
 
 SCHEDULES = {"cosine": cosine_with_warmup, "constant": constant_with_warmup}

@@ -221,7 +221,9 @@ def in_processes(options: argparse.Namespace, log: Callable[[str], None]) -> int
     if options.limit or options.overwrite:
         raise ValueError("--limit and --overwrite go with one process: leave out --processes")
     with tempfile.TemporaryDirectory(prefix="helpers-") as copy:
-        shutil.copytree(Path(__file__).parent, Path(copy) / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            Path(__file__).parent.parent, Path(copy) / "helpers", ignore=shutil.ignore_patterns("__pycache__")
+        )
         places = [copy, *filter(None, [os.environ.get("PYTHONPATH")])]
         of_the_copy = {"HELPERS_COPY_OF": str(ROOT), "HELPERS_COMMIT": commit(), "PYTHONPATH": os.pathsep.join(places)}
         environment = KEEP_MEMORY | os.environ | of_the_copy | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
