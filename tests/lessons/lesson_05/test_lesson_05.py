@@ -11,7 +11,7 @@ from helpers.costs import count_macs, count_params, layer_costs
 from helpers.data import CIFAR10_MEAN, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.exercises import exercise
-from helpers.lessons.lesson_05 import grid, shallow
+from helpers.lessons.lesson_05 import grid, shallow, train
 from helpers.lessons.lesson_05.explorer_mobilenet import LOOK, published
 from helpers.models import load_zoo, mobilenet_v2
 from helpers.results import read_results
@@ -27,7 +27,7 @@ def zoo() -> dict[tuple, dict]:
 def test_the_zoo_is_complete(zoo):
     wanted = {(width, 32, 0) for width in WIDTHS} | {(0.25, 32, 1), (0.25, 32, 2)}
     wanted |= {(width, size, 0) for width in (0.25, 0.5) for size in (24, 16)}
-    assert set(zoo) == wanted
+    assert wanted <= set(zoo) <= set(train.RUNS), "a row that no lesson uses, or one that is missing"
     assert {row["total"] for row in zoo.values()} == {10_000}
     assert len({row["epochs"] for row in zoo.values()}) == 1, "one recipe for all"
     for row in zoo.values():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from helpers import DATA
+from helpers import __main__ as command
 from helpers.costs import count_macs, count_params, peak_activation_bytes
 from helpers.latency import Timing
 from helpers.lessons.lesson_05 import explorer_mobilenet as mobilenet
@@ -67,8 +68,8 @@ def test_the_grid_is_written_again_to_the_same_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.results.RESULTS", tmp_path)
     monkeypatch.setattr(grid, "WIDTHS", (0.25,))
     monkeypatch.setattr(grid, "RESOLUTIONS", (32, 96))
-    path = grid.write_grid()
-    again = grid.read_grid(path)
+    assert command.main(["grid"]) == 0
+    again = grid.read_grid(tmp_path / grid.GRID.name)
     assert len(again) == 8 and again.items() <= grid.read_grid().items()
 
 
