@@ -96,6 +96,8 @@ def _kind(tensor) -> str:
 
 def _instead(got, wanted) -> str:
     what = "nothing (None: is there a return?)" if got is None else f"a value of type {type(got).__name__}"
+    if type(got) is type(wanted) and hasattr(got, "shape"):
+        return f"shape {list(got.shape)} instead of {list(wanted.shape)}"
     return f"{what} instead of one of type {type(wanted).__name__}"
 
 

@@ -29,12 +29,16 @@ SOFTMAX = CodeExercise(
         Case("for one row of ten scores", 3 * draw(1, 10, seed=1)),
         Case("for three equal scores in each of two rows", torch.zeros(2, 3)),
         Case("for scores around 1000 in one row and around -1000 in the other", draw(2, 5, seed=2) + LEVELS),
+        Case("for scores far apart within a row", torch.tensor([[0.0, 1000.0, 0.0], [-800.0, 0.0, 800.0]])),
     ),
     softmax,
     "each row has its own largest score and its own sum. Without the subtraction e¹⁰⁰⁰ is inf, and inf / inf is nan.",
     {
         "Right for small scores, but e to a large score overflows: subtract each row's largest score first.": (
             lambda scores: _exponentials_over(scores, 0, 1)
+        ),
+        "Subtract the row's largest score: less its mean or its smallest, a large one still overflows.": (
+            lambda scores: _exponentials_over(scores, scores.mean(1, keepdim=True), 1)
         ),
         "You subtracted the largest score of the whole batch: in a row far below it every exponential becomes 0.": (
             lambda scores: _exponentials_over(scores, scores.max(), 1)
