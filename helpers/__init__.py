@@ -21,7 +21,7 @@ __all__ = ["DATA", "ROOT", "about", "claim"]
 
 
 def about(*image_sets) -> str:
-    """One line for the top of a lesson: versions, device, threads, and where the images come from."""
+    """The top of a lesson: a line of versions, device and threads, and one for each source of images."""
     import torch
     import torchvision
 
@@ -33,6 +33,5 @@ def about(*image_sets) -> str:
         f"torchvision {torchvision.__version__.split('+')[0]}",
         device,
         f"{count} thread{'s' if count > 1 else ''}",
-        *dict.fromkeys(images.source for images in image_sets),
     ]
-    return " · ".join(parts)
+    return "\n".join([" · ".join(parts), *dict.fromkeys(images.source for images in image_sets)])
