@@ -170,7 +170,7 @@ def find_device(name: str | torch.device) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # a name alone proves nothing
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         raise ValueError(f"there is no device {name!s} here: this machine has cpu{f' and {found}' if found else ''}"
                          ) from error  # fmt: skip
