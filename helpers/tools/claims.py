@@ -58,7 +58,9 @@ def run(options, log) -> int:
         for setting in settings:
             started = time.monotonic()
             outcomes.append(try_claims(path, setting, options.timeout))
-            log(f"{path.name}, {setting}: {time.monotonic() - started:.0f} s")
+            wrong = [words for words, holds in outcomes[-1].items() if not holds]
+            told = f"not so: {'; '.join(wrong)}" if wrong else f"all {len(outcomes[-1])} claims hold"
+            log(f"{path.name}, {setting}: {time.monotonic() - started:.0f} s, {told}")
         print(table(path.name, settings, outcomes), flush=True)
         failed += sum(not all(outcome.values()) for outcome in outcomes)
     return 1 if failed else 0

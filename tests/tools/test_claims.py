@@ -74,8 +74,10 @@ def test_claims_and_cells_that_stop_are_told(lesson, capsys):
         "\n00_a.ipynb\n  a  seed 0, default, 1 thread\n  a\n  ✗  narrow\n  ✓  wide\n  ✓  still said\n"
         "  ✗  (code cell 3 stops: ZeroDivisionError: division by zero)\n"
     )
+    assert "s, not so: narrow; (code cell 3 stops: ZeroDivisionError: division by zero)\n" in told
     assert command.main(["claims", "01", *options]) == 0
-    assert "✓  all is well" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "✓  all is well" in told and "s, all 1 claims hold" in told
 
 
 def test_a_kernel_that_dies_is_a_failure(lesson):
