@@ -180,8 +180,8 @@ def open_lesson(browser, lab, monkeypatch):
     pages = []
 
     def open_one(number: str, cells: list[str] | None = None, extra: str = "") -> Lesson:
-        path = next((ROOT / "notebooks").glob(f"{number}*.ipynb"), None)
-        assert path, f"there is no notebook notebooks/{number}*.ipynb"
+        path = next((ROOT / "notebooks").glob(f"{number.rstrip('_')}_*.ipynb"), None)  # "04" is not "04b"
+        assert path, f"there is no notebook notebooks/{number}_*.ipynb"
         notebook = nbformat.read(path, as_version=4)
         if cells is not None:
             code = [cell for cell in notebook.cells if cell.cell_type == "code"]
