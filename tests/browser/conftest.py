@@ -213,7 +213,7 @@ def run_all(page) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline:
-        broken = page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']")
+        broken = page.locator(".jp-OutputArea-output").filter(has_text="Traceback (most recent call last)")
         if broken.count():
             pytest.fail(f"a cell failed: {broken.first.inner_text()[-1500:]}")
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()

@@ -2,7 +2,7 @@
 
 
 def test_mobilenet_explorer(open_lesson):
-    cells = ["import helpers", "zoo = read_results", "explorer = mobilenet_explorer"]
+    cells = ["import helpers", "zoo = read_results", "shipped = [", "explorer = mobilenet_explorer"]
     widget = open_lesson("05", cells=cells).widget()
     for act, words in (
         (lambda: widget.drag("width α", 0.5), "V2 α 0.75 at 160 px"),
