@@ -20,6 +20,7 @@ def test_threshold_explorer(open_lesson):
         "logits = {width",
         "network = logits",
         "def reliability",
+        "temperature = evaluation",
         "explorer = threshold_explorer",
     ]
     widget = open_lesson("08", cells=cells).widget()
