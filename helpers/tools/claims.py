@@ -55,13 +55,15 @@ def run(options, log) -> int:
     settings, failed = plan(options.seeds, options.instructions, options.threads), 0
     for path in find(options.which or ["*"]):
         outcomes = []
-        for setting in settings:
-            started = time.monotonic()
-            outcomes.append(try_claims(path, setting, options.timeout))
-            wrong = [words for words, holds in outcomes[-1].items() if not holds]
-            told = f"not so: {'; '.join(wrong)}" if wrong else f"all {len(outcomes[-1])} claims hold"
-            log(f"{path.name}, {setting}: {time.monotonic() - started:.0f} s, {told}")
-        print(table(path.name, settings, outcomes), flush=True)
+        try:
+            for setting in settings:
+                started = time.monotonic()
+                outcomes.append(try_claims(path, setting, options.timeout))
+                wrong = [words for words, holds in outcomes[-1].items() if not holds]
+                told = f"not so: {'; '.join(wrong)}" if wrong else f"all {len(outcomes[-1])} claims hold"
+                log(f"{path.name}, {setting}: {time.monotonic() - started:.0f} s, {told}")
+        finally:  # Ctrl-C after an hour: what was tried until then is told
+            print(table(path.name, settings[: len(outcomes)], outcomes), flush=True)
         failed += sum(not all(outcome.values()) for outcome in outcomes)
     return 1 if failed else 0
 
@@ -94,7 +96,7 @@ def try_claims(path: Path, setting: Setting, timeout: int = 1200) -> dict[str, b
         file = Path(folder) / "claims.jsonl"
         try:
             client.execute(env=setting.environment(file))
-        except (CellTimeoutError, DeadKernelError) as error:
+        except (CellTimeoutError, DeadKernelError, RuntimeError) as error:  # it died at once: RuntimeError
             outcome[f"(the lesson ends early: {type(error).__name__})"] = False
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     for claim in map(json.loads, lines):

@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def units(options: argparse.Namespace) -> list[dict]:
+    """One row: which images, and how many."""
     return [{"images": size} for size in SIZES if size == 5_000 or options.full or options.missing]
 
 
