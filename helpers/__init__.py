@@ -16,6 +16,11 @@ claims.shift_seeds(claims.asked_shift())  # by nothing, unless HELPERS_SEED asks
 # A long run in several processes works from a copy of this folder (studies.py); everything else stays where it is.
 ROOT = Path(os.environ.get("HELPERS_COPY_OF") or Path(__file__).resolve().parent.parent)
 DATA = ROOT / "data"
+if not DATA.is_dir():  # `pip install .` takes the module alone
+    raise ImportError(
+        f"helpers works only in the repository of the lessons, with its data beside it, and {DATA} is missing: run "
+        "`pip install -r requirements.txt` in the repository's folder, which leaves the module there"
+    )
 
 __all__ = ["DATA", "ROOT", "about", "claim"]
 

@@ -33,6 +33,7 @@ def describe(path: Path) -> str:
 
 
 def log(text: str) -> None:
+    """Print a line with the time of day, at once."""
     print(time.strftime("%H:%M:%S"), text, flush=True)
 
 

@@ -1,7 +1,9 @@
 """How do images reach the model? ImageSet → Batches → float32 [B,3,S,S]; and the usual loader, for comparison."""
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Protocol
 
@@ -93,12 +95,20 @@ class Batches:
         """Batches an epoch."""
         return math.ceil(len(self.image_set) / self.batch_size)
 
+    def to(self, device: str | torch.device) -> "Batches":
+        """The same batches, made on `device`: all images go there once; random numbers are drawn as on the CPU."""
+        moved, images = copy.copy(self), self.image_set
+        moved.image_set = replace(images, images=images.images.to(device), labels=images.labels.to(device))
+        moved._scale, moved._shift, moved._mean = (x.to(device) for x in (self._scale, self._shift, self._mean))
+        return moved
+
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         self.epoch += 1
         count = len(self.image_set)
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
         chances = torch.rand(count, 7, generator=generator)  # row i belongs to image i, each column to one use
+        order, chances = (numbers.to(self.image_set.images.device) for numbers in (order, chances))
         for chosen in order.split(self.batch_size):
             yield self._make(self.image_set.images[chosen], chances[chosen]), self.image_set.labels[chosen]
 
@@ -108,8 +118,8 @@ class Batches:
             images = _crop(images, padding, chance[:, 0], chance[:, 1])
         x = images.permute(0, 3, 1, 2).float()  # a view of [B,H,W,3] is channels_last already
         if self.augment.get("flip"):
-            flipped = chance[:, 2] < self.augment["flip"]
-            x[flipped] = x[flipped].flip(3)
+            flipped = (chance[:, 2] < self.augment["flip"]).view(-1, 1, 1, 1)
+            x = torch.where(flipped, x.flip(3), x)  # not x[flipped] = …, for which a GPU would have to wait
         if self.augment.get("brightness") or self.augment.get("contrast"):
             factor = (1 + self.augment.get("brightness", 0) * (2 * chance[:, 3] - 1)).view(-1, 1, 1, 1)
             spread = (1 + self.augment.get("contrast", 0) * (2 * chance[:, 4] - 1)).view(-1, 1, 1, 1)
@@ -119,7 +129,8 @@ class Batches:
             height, width = x.shape[2:]
             top = (chance[:, 5] * (height - side + 1)).long().view(-1, 1, 1, 1)
             left = (chance[:, 6] * (width - side + 1)).long().view(-1, 1, 1, 1)
-            row, column = torch.arange(height).view(1, 1, -1, 1), torch.arange(width).view(1, 1, 1, -1)
+            row = torch.arange(height, device=x.device).view(1, 1, -1, 1)
+            column = torch.arange(width, device=x.device).view(1, 1, 1, -1)
             hole = (row >= top) & (row < top + side) & (column >= left) & (column < left + side)
             x = torch.where(hole, self._mean, x)
         if self.image_size and tuple(x.shape[2:]) != (self.image_size, self.image_size):
@@ -139,7 +150,7 @@ def _crop(images: torch.Tensor, padding: int, down: torch.Tensor, right: torch.T
     top, left = ((chance * (2 * padding + 1)).long() for chance in (down, right))
     # All windows as one view [B, 2p+1, 2p+1, 3, H, W] that copies nothing; indexing then copies one window an image.
     windows = padded.unfold(1, height, 1).unfold(2, width, 1)
-    return windows[torch.arange(count), top, left].permute(0, 2, 3, 1).contiguous()
+    return windows[torch.arange(count, device=images.device), top, left].permute(0, 2, 3, 1).contiguous()
 
 
 # ---------------------------------------------------------------------------------------------- one image at a time

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from helpers import ranks
 from helpers.batches import Batches, BatchSource
 from helpers.evaluation import device_of
 
@@ -69,6 +70,8 @@ def identity(batches: BatchSource | None, name: str = "") -> dict[str, str]:
             "shuffle": bool(batches.shuffle),
             "seed of the batches": batches.seed,
         }
+    if processes := getattr(batches, "processes", None):  # each BatchNorm saw its share: another training
+        words["processes"] = processes
     return {f"{name}{key}": str(value) for key, value in words.items()}
 
 
@@ -102,8 +105,11 @@ def save_checkpoint(
 
     The checkpoint before it stays as `path`.previous. `settings` (numbers, words) make a run what it is:
     `load_checkpoint` refuses a file that has others. `averaged` is `model` itself, `best` None when there is none.
+    Of several processes (`helpers.ranks`) rank 0 alone writes; the others return.
     Raises OSError that says what is safe where the disk is full or the file cannot be written.
     """
+    if not ranks.first():
+        return
     newest, previous = generations(path)
     newest.parent.mkdir(parents=True, exist_ok=True)
     device = device_of(model)
@@ -228,6 +234,8 @@ def _others(file: Path, theirs: dict, mine: dict, only_mine: bool) -> bool:
     """Do the first weights differ? Where anything else does, _Foreign with all that does."""
     if FIRST_WEIGHTS in mine and FIRST_WEIGHTS not in theirs:
         raise _Foreign(f"{file} is from an older version, which did not note its data and its first weights")
+    if "processes" in mine | theirs:
+        mine, theirs = ({"processes": "1", **one} for one in (mine, theirs))
     names = [name for name in (mine if only_mine else {**mine, **theirs}) if mine.get(name) != theirs.get(name)]
     others = [name for name in names if name != FIRST_WEIGHTS]
     shared = [name for name in others if name in mine and name in theirs]  # Adam's betas differ from SGD's, too

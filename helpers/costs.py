@@ -68,7 +68,8 @@ def layer_costs(model: nn.Module, image_size: int | tuple[int, int], channels: i
     hooks = [layer.register_forward_hook(note(name)) for name, layer in counted]
     counter = FlopCounterMode(display=False)
     try:
-        _run_on_meta(model, image_size, channels, counter)
+        with counter:
+            _run_on_meta(model, image_size, channels, _ShapesKept())
     finally:
         for hook in hooks:
             hook.remove()
@@ -98,6 +99,24 @@ def peak_activation_bytes(
     life = _Lifetimes()
     life.finish(_run_on_meta(model, image_size, channels, life, life.start))
     return life.peak() * bytes_per_value
+
+
+class _ShapesKept(TorchDispatchMode):
+    """Answers for BatchNorm and activations, which are no MACs: PyTorch takes them apart, and three times as long."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        if operation in _IN_PLACE:
+            return args[0]
+        if operation in _OF_THE_SAME_SHAPE:
+            return torch.empty_like(args[0])
+        if operation is torch.ops.aten.native_batch_norm.default:
+            return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
+        return operation(*args, **(kwargs or {}))
+
+
+_ACTIVATIONS = ("relu", "hardtanh", "hardswish", "hardsigmoid", "sigmoid", "silu")
+_OF_THE_SAME_SHAPE = {getattr(torch.ops.aten, name).default for name in _ACTIVATIONS}
+_IN_PLACE = {getattr(torch.ops.aten, f"{name}_").default for name in _ACTIVATIONS}
 
 
 class _Lifetimes(TorchDispatchMode):

@@ -1,7 +1,8 @@
 """How good is it, and how sure are we?"""
 
 import math
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -54,6 +55,21 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+# Student's t for a 95 % interval of the mean of so many trainings: 0.975 quantiles for one degree of freedom less.
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """(mean, low, high) of one value a training: Student's 95 % interval of their mean, in the unit of the values.
+
+    It speaks of trainings, that is of other seeds. Raises ValueError unless there are 2 to 10 values.
+    """
+    if len(values) not in T_95:
+        raise ValueError(f"an interval over trainings needs 2 to 10 of them, and there are {len(values)}")
+    middle, half = statistics.mean(values), T_95[len(values)] * statistics.stdev(values) / len(values) ** 0.5
+    return middle, middle - half, middle + half
 
 
 @dataclass(frozen=True)

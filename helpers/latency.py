@@ -1,12 +1,16 @@
 """What does it cost on this machine? Times with warm-up, quartiles, and everything needed to read them."""
 
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+
+# The processor's seconds of this process alone; Windows counts them in steps of 16 ms, too coarse for one image.
+CLOCK = time.process_time if os.name == "posix" else time.perf_counter
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,30 @@ def measure(
         torch.set_num_threads(before)
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
     return Timing(median, low, high, len(times), used, *_describe(inputs))
+
+
+def by_turns(models: Mapping[str, Callable], images: torch.Tensor, rounds: int = 20) -> dict[str, float]:
+    """Milliseconds of the processor that each network takes for `images` [B,3,S,S], one thread: medians.
+
+    They take turns, so that a busy moment of the machine meets all of them alike. Each is called twice in its turn and
+    the second call is timed: what the one before left in the caches does not count.
+    """
+    images = images.contiguous(memory_format=torch.channels_last)
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            for number in range(rounds + 2):
+                for name, model in models.items():
+                    model(images)
+                    started = CLOCK()
+                    model(images)
+                    if number >= 2:  # the first rounds warm up
+                        seconds[name].append(CLOCK() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return {name: 1e3 * statistics.median(found) for name, found in seconds.items()}
 
 
 def _calls(function, inputs, clock, seconds: float, at_least: int, at_most: int) -> list[float]:

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 import torchvision
 from torch import nn
+from torchvision.models import MobileNetV2
 
 from helpers import DATA
 from helpers.efficientnet import IMAGENET_CLASSES, LITE0_LOOK, load_efficientnet_lite0
@@ -57,6 +58,31 @@ def mobilenet_v2(width: float = 1.0, num_classes: int = 1000, stem_stride: int =
         raise ValueError(f"stem_stride is 1 or 2, not {stem_stride!r}")
     model = torchvision.models.mobilenet_v2(width_mult=width, num_classes=num_classes, dropout=dropout)
     model.features[0][0].stride = (stem_stride, stem_stride)
+    return model
+
+
+# What lesson 07 made of 25 million MACs: 32-pixel maps are kept one stage longer, and expansion 3 pays for them.
+BUDGET = {"width": 0.7, "expansion": 3, "strides": (1, 1, 2, 2, 1, 2, 1), "head": 640}
+
+
+def mobilenet_v2_of(width: float, expansion: int, strides: tuple[int, ...], head: int) -> nn.Module:
+    """A MobileNetV2 for 10 classes of 32-pixel images with strides of its own; random weights, no dropout.
+
+    Takes float32 [B,3,32,32] and gives logits [B,10]. `strides` are those of the seven stages (arXiv:1801.04381,
+    table 2, whose channels and repeats stay), behind a first convolution of stride 1. `head` counts the channels of the
+    last convolution, which no width multiplier changes.
+    """
+    _check_width(width)
+    channels, repeats = (16, 24, 32, 64, 96, 160, 320), (1, 2, 3, 4, 3, 3, 1)
+    stages = [list(stage) for stage in zip((1, *[expansion] * 6), channels, repeats, strides, strict=True)]
+    model = MobileNetV2(num_classes=10, width_mult=width, inverted_residual_setting=stages, dropout=0.0)
+    model.features[0][0].stride = (1, 1)
+    last, last_channels = model.features[-1], model.features[-1][0].in_channels
+    model.features[-1] = type(last)(last_channels, head, kernel_size=1, activation_layer=nn.ReLU6)
+    model.classifier[1] = nn.Linear(head, 10)
+    nn.init.kaiming_normal_(model.features[-1][0].weight, mode="fan_out")  # as torchvision begins
+    nn.init.normal_(model.classifier[1].weight, 0, 0.01)
+    nn.init.zeros_(model.classifier[1].bias)
     return model
 
 
@@ -120,7 +146,7 @@ def load_pretrained(which: str = "tiny-imagenet") -> Pretrained:
         about = f"MobileNetV2, width 1.0, pretrained by torchvision on ImageNet ({IMAGENET.name})"
     elif which == "tiny-imagenet":
         model = load_weights(mobilenet_v2(num_classes=200), WEIGHTS / "mobilenet_v2_tiny_imagenet.safetensors")
-        facts = json.loads((WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text())
+        facts = json.loads((WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text(encoding="utf-8"))
         size, mean, std = facts["image_size"], tuple(facts["mean"]), tuple(facts["std"])
         about = f"MobileNetV2, width 1.0, pretrained on {facts['trained_on']}"
     else:
@@ -162,21 +188,23 @@ def _imagenet_state() -> dict[str, torch.Tensor]:
     return torch.load(io.BytesIO(blob), weights_only=True)
 
 
-def load_zoo(width: float) -> nn.Module:
+def load_zoo(width: float | str) -> nn.Module:
     """One of the series' own MobileNetV2: 10 classes, 32 pixels, stem of stride 1, eval mode.
 
-    Trained on the complete CIFAR-10 without the sample's 5,000 training images and without any test image
-    (`python -m helpers train`). Expects images normalised with CIFAR10_MEAN and CIFAR10_STD.
+    `width` is a width multiplier, or "budget" for the network of lesson 07 that spends its 25 million MACs on larger
+    maps (`BUDGET`). Trained on the complete CIFAR-10 without the sample's 5,000 training images and without any test
+    image (`python -m helpers train`, `budget`). Expects images normalised with CIFAR10_MEAN and CIFAR10_STD.
     """
-    path = WEIGHTS / f"zoo_mobilenet_v2_{width:g}.safetensors"
+    name = width if isinstance(width, str) else f"{width:g}"
+    path = WEIGHTS / ("budget_mobilenet_v2.safetensors" if name == "budget" else f"zoo_mobilenet_v2_{name}.safetensors")
     if not path.exists():
         there = sorted(p.stem.removeprefix("zoo_mobilenet_v2_") for p in WEIGHTS.glob("zoo_mobilenet_v2_*.safetensors"))
         raise FileNotFoundError(
-            f"no trained network of width {width:g}: {path.name} is not in data/weights/. "
+            f"no trained network of width {name}: {path.name} is not in data/weights/. "
             f"Widths there: {', '.join(there) or 'none'}. `git checkout data/weights` brings back a lost file."
         )
-    model = load_weights(mobilenet_v2(width, num_classes=10, stem_stride=1), path)
-    return model.eval().to(memory_format=torch.channels_last)
+    made = mobilenet_v2_of(**BUDGET) if name == "budget" else mobilenet_v2(float(width), num_classes=10, stem_stride=1)
+    return load_weights(made, path).eval().to(memory_format=torch.channels_last)
 
 
 def save_weights(model: nn.Module, path: str | Path) -> Path:
@@ -193,7 +221,7 @@ def save_weights(model: nn.Module, path: str | Path) -> Path:
     digest = hashlib.sha256(blob).hexdigest()
     # The sum goes first: should the second step fail, the pair is refused rather than believed.
     sum_part = path.with_name(path.name + ".sha256.part")
-    sum_part.write_text(f"{digest}  {path.name}\n")
+    sum_part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
     os.replace(sum_part, path.with_name(path.name + ".sha256"))
     os.replace(temporary, path)
     return path
@@ -210,7 +238,7 @@ def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
         if not needed.exists():
             raise FileNotFoundError(f"{needed.name} is missing from {path.parent.name}/: restore it with git checkout")
     blob = path.read_bytes()
-    if hashlib.sha256(blob).hexdigest() != sum_path.read_text().split()[0]:
+    if hashlib.sha256(blob).hexdigest() != sum_path.read_text(encoding="utf-8").split()[0]:
         raise ValueError(
             f"{path.name} is damaged: its SHA-256 is not the one in {sum_path.name}. Restore both with git checkout"
         )

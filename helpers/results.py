@@ -23,7 +23,7 @@ import numpy
 import torch
 import torchvision
 
-from helpers import DATA, ROOT
+from helpers import DATA, ROOT, ranks
 from helpers.evaluation import Accuracy
 
 try:
@@ -63,9 +63,10 @@ def provenance(seconds: float, code: str = "", device: str = "CPU") -> dict[str,
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
         cpu = f"{names[0]}, {len(names)} cores" if names else cpu
+    starter = ["torchrun", "--nproc-per-node", str(ranks.world())] if ranks.world() > 1 else ["python"]
     return {
         "seconds": f"{seconds:.0f}",
-        "command": shlex.join(["python", "-m", "helpers", *sys.argv[1:]]),
+        "command": shlex.join([*starter, "-m", "helpers", *sys.argv[1:]]),
         "torch": torch.__version__.split("+")[0],
         "torchvision": torchvision.__version__.split("+")[0],
         "cpu": cpu,
@@ -164,9 +165,12 @@ def record(
 def update(name: str, change: Callable[[list[dict]], list[dict]], key: tuple[str, ...] | None = None) -> Path:
     """Replace the rows of data/results/`name` by `change(rows)`, sorted by `key`, while no other process can.
 
+    Of several processes (`helpers.ranks`) rank 0 alone does it; the others return.
     Raises OSError, with what to do, when the disk is full: the file is then as it was.
     """
     path = RESULTS / name
+    if not ranks.first():
+        return path
     with locked(path.with_name(f".{name}.lock")):
         rows = change(stored(name))
         if key:

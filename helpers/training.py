@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers import ranks
 from helpers.batches import Batches, BatchSource
 from helpers.checkpoints import (
     FIRST_WEIGHTS,
@@ -66,7 +67,9 @@ def fit(
     optimizer            makes an optimizer from two parameter groups, weight matrices first, the rest (biases,
                          BatchNorm) second: `lambda groups: torch.optim.Adam(groups, lr=1e-3)`. Each group has its
                          "weight_decay" from the argument of that name, which overrules the optimizer's own default
-    device               "cpu", "cuda", …: model and batches are moved there; without it, batches follow the model
+    device               "cpu", "cuda", …: model and batches are moved there; without it, batches follow the model.
+                         On cuda the network computes in bfloat16 (autocast; weights stay float32) and `Batches` lie
+                         there as a whole
     schedule             of (step, steps, warm-up steps): the factor on each group's own learning rate, as
                          `cosine_with_warmup` or `constant_with_warmup`
     warmup_epochs        fractions allowed
@@ -116,23 +119,27 @@ def fit(
             FIRST_WEIGHTS: fingerprint(model.state_dict().values()),
         }
         start, history = _resumed(checkpoint, model, optimizer, networks, batches, log or (lambda words: None))
+    feed, half = batches, torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
+    if device.type == "cuda" and isinstance(batches, Batches):
+        feed = batches.to(device)
     say = _progress(log, start * len(batches), steps)
     with _stoppable(checkpoint, start, epochs, log) as saved:
         for epoch in range(start, epochs):
             model.train()
             started, total, seen = time.monotonic(), 0.0, 0
-            if hasattr(batches, "epoch"):
-                batches.epoch = epoch
-            for index, (inputs, labels) in enumerate(batches):
+            if hasattr(feed, "epoch"):
+                feed.epoch = epoch
+            for index, (inputs, labels) in enumerate(feed):
                 where, step = f"batch {index + 1} of epoch {epoch + 1}", epoch * len(batches) + index
                 factor = schedule(step, steps, warmup)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
                 inputs, labels = inputs.to(device), labels.to(device)
-                logits = _logits(model, inputs, labels, where)
+                with half:
+                    logits = _logits(model, inputs, labels, where)
+                    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
                 if step == 0:
                     _check_classes(batches, logits.shape[1])
-                loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
                 _check_loss(loss, inputs, where, rates[0] * factor)
                 optimizer.zero_grad()
                 loss.backward()
@@ -223,9 +230,14 @@ def _resumed(path, model, optimizer, networks: dict, batches, log) -> tuple[int,
     """What a checkpoint holds of this run: (epochs done, History); (0, an empty one) when there is none."""
     if not isinstance(batches, Batches):
         log(f"{path} notes only the number of batches: whether a run goes on with the same data is for you to see to")
-    if not any(file.exists() for file in generations(path)):
-        return 0, History()
-    start, history = load_checkpoint(path, model, optimizer, **networks)
+    with ranks.in_turn():
+        there = any(file.exists() for file in generations(path))
+        start, history = load_checkpoint(path, model, optimizer, **networks) if there else (0, History())
+    if start != (of_first := ranks.agree(start)):
+        raise ValueError(f"rank {ranks.rank()} found {start} epochs in {path}, and rank 0 found {of_first}: the file "
+                         "must lie where all processes can read it, on a disk that all machines share")  # fmt: skip
+    if not there:
+        return start, history
     if start == networks["epochs"]:
         log(f"already finished, nothing to do: {path} holds all {start} epochs")
     else:

@@ -13,9 +13,11 @@ and those with a function or a class to write as (`from helpers.exercises.code i
                                     {"You divided the scores themselves.": lambda scores: scores / scores.sum()})
     # a class: Case("with stride 2", draw(1, 8, 6, 6), use=lambda Block, x: fill(Block(8, 16, 2)).eval()(x))
     # many right results: Case("for an image", image, holds=lambda crop: None if fits(crop) else "is no part of it")
+    # a mistake that is made in several ways: {"You averaged all of it.": (of_all_rows, of_each_row)}
 
 `python -m pytest tests/core/test_exercises.py` tries each: the reference is right, an empty body is "not answered yet",
-and each wrong implementation is met with its own words.
+and each wrong implementation is met with its own words; tests/lessons/*/test_typed_*.py hold whether it is what the
+words say.
 """
 
 import math

@@ -23,7 +23,7 @@ import sysconfig
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from helpers.exercises.compare import difference
 UNANSWERED = "Not answered yet: write the body of {} and run the cell again."
 HELPERS = str(Path(__file__).parent.parent)
 NOT_THE_LEARNERS = (HELPERS, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
+TOO_LONG, LEFT = "_TooLong", "NotImplementedError without a word"
 IDLE, CONSTANT = {"RESUME", "NOP", "POP_TOP", "RETURN_VALUE"}, {"LOAD_CONST", "RETURN_CONST"}
 
 
@@ -56,58 +57,74 @@ class CodeExercise:
     """A function or class to write, called `name` on the page.
 
     `reference`: a right one, whose parameters are those that the learner's must take. `mistakes`: {what to say: a wrong
-    one}; the first that gives what the learner's gives (or breaks the same `holds`) in *all* cases is named. Numbers
-    may differ by `tolerance`, times the number where it is above 1; tensors must agree in kind (bool, whole, floating),
-    and in dtype with `exact_dtype`. Where the reference raises an error, one of this type is asked. `seconds` is the
-    limit of one case. Inputs may not be changed unless `in_place`.
+    one, or a tuple of several}; the first that gives what the learner's gives (or breaks the same `holds`) in *all*
+    cases is named. Numbers may differ by `tolerance`, times the number where it is above 1 (whole ones in tensors by
+    `tolerance` alone); tensors must agree in kind (bool, whole, floating), and in dtype with `exact_dtype`. Where the
+    reference raises an error, one of this type is asked. `seconds` is the limit of one case. Inputs may not be changed
+    unless `in_place`.
     """
 
     name: str
     cases: tuple[Case, ...]
     reference: Callable
     why: str
-    mistakes: Mapping[str, Callable] = dataclasses.field(default_factory=dict)
+    mistakes: Mapping[str, Callable | tuple[Callable, ...]] = dataclasses.field(default_factory=dict)
     tolerance: float = 1e-4
     exact_dtype: bool = False
     in_place: bool = False
     seconds: float = 5
     hint: str = ""
 
+    @property
+    def wrong_ones(self) -> Iterator[tuple[str, Callable]]:
+        """(what to say, a wrong one) of all mistakes, in order."""
+        for words, wrong in self.mistakes.items():
+            yield from ((words, one) for one in (wrong if isinstance(wrong, tuple) else (wrong,)))
+
     def judge(self, written) -> tuple[bool, str]:
         """(is it right, what to tell the reader). Random states, printed output and warnings stay as they were."""
-        if written is None or written is ...:
-            return False, UNANSWERED.format(self.name)
-        problem = self._unsuitable(written)
-        if problem:
-            return False, problem
-        if _is_stub(written, self.reference):
-            return False, UNANSWERED.format(self.name)
         with _random_states_kept():
-            got = self._outcomes(written)
-            right, words = self._verdict(got)
+            problem, got = self.tried(written)
+            return (False, problem) if problem else self.verdict(got)
+
+    def tried(self, written) -> tuple[str, list["Outcome"]]:
+        """What speaks against it before it is called, and what came of each case, up to the first that takes too long.
+
+        `verdict` may be asked elsewhere, as long as each outcome's `objection` is found anew there (`objection`).
+        """
+        if written is None or written is ...:
+            return UNANSWERED.format(self.name), []
+        problem = self._unsuitable(written)
+        if problem or _is_stub(written, self.reference):
+            return problem or UNANSWERED.format(self.name), []
+        return "", self._outcomes(written)
+
+    def verdict(self, got: list["Outcome"]) -> tuple[bool, str]:
+        """(is it right, what to tell the reader) of what came of the cases."""
+        right, words = self._verdict(got)
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
         if printed and not right:
             words += f" It printed: {printed[:200]}"
         return right, words
 
-    def _outcomes(self, written) -> list["_Outcome"]:
+    def _outcomes(self, written) -> list["Outcome"]:
         """What comes of each case, up to the first that takes too long."""
         got = []
         for case in self.cases:
             got.append(_run(case, written, self.seconds))
-            if isinstance(got[-1].error, _TooLong):
+            if got[-1].error == TOO_LONG:
                 break
         return got
 
-    def _verdict(self, got: list["_Outcome"]) -> tuple[bool, str]:
+    def _verdict(self, got: list["Outcome"]) -> tuple[bool, str]:
         last = self.cases[len(got) - 1].words
-        if isinstance(got[-1].error, _TooLong):
+        if got[-1].error == TOO_LONG:
             return False, f"Not yet: {last} it was stopped after {self.seconds:g} seconds. Does a loop end?"
         if all(outcome.is_nothing() for outcome in got):
             return False, UNANSWERED.format(self.name)
         cases = list(zip(self.cases, got, strict=True))
         wrong = [f"{case.words} {words}" for case, outcome in cases if (words := self._differs(case, outcome))]
-        for words, mistake in self.mistakes.items() if wrong else ():
+        for words, mistake in self.wrong_ones if wrong else ():
             if all(self._same(case, outcome, _run(case, mistake, self.seconds)) for case, outcome in cases):
                 return False, f"Not yet. {words}"
         changed = [case.words for case, outcome in cases if outcome.changed]
@@ -118,23 +135,23 @@ class CodeExercise:
             return False, f"Not yet: {wrong[0]}. {self.hint}".rstrip()
         return True, f"Right: {self.why}"
 
-    def _differs(self, case: Case, got: "_Outcome") -> str | None:
+    def _differs(self, case: Case, got: "Outcome") -> str | None:
         """How an outcome differs from the right one, in words; None where it does not."""
         wanted = _run(case, self.reference, math.inf)
-        if wanted.error is not None and got.error is None:
-            return f"it should stop with {type(wanted.error).__name__}, and goes on"
-        if got.error is not None:
-            return None if type(got.error) is type(wanted.error) else got.trouble()
+        if wanted.error and not got.error:
+            return f"it should stop with {wanted.error}, and goes on"
+        if got.error:
+            return None if got.error == wanted.error else got.trouble
         if case.holds:
-            return got.verdict
+            return got.objection
         words = difference(got.result, wanted.result, self.tolerance, self.exact_dtype)
         return words and f"it gives {words}"
 
-    def _same(self, case: Case, one: "_Outcome", other: "_Outcome") -> bool:
-        if one.error is not None or other.error is not None:
-            return type(one.error) is type(other.error)
+    def _same(self, case: Case, one: "Outcome", other: "Outcome") -> bool:
+        if one.error or other.error:
+            return one.kind_of_error() == other.kind_of_error()
         if case.holds:
-            return one.verdict == other.verdict
+            return one.objection == other.objection
         return difference(one.result, other.result, self.tolerance, self.exact_dtype) is None
 
     def _unsuitable(self, written) -> str | None:
@@ -178,62 +195,77 @@ def fill(module: nn.Module) -> nn.Module:
 
 
 @dataclasses.dataclass
-class _Outcome:
-    """What came of one case: a result, or an error with the place where it arose."""
+class Outcome:
+    """What came of one case: a result, or an error by its type's name, and where it arose in a sentence."""
 
     result: object = None
-    verdict: str | None = None
-    error: BaseException | None = None
+    objection: str | None = None
+    error: str = ""
+    trouble: str = ""
     changed: bool = False
     printed: str = ""
 
     def is_nothing(self) -> bool:
-        if self.error is not None:
-            return isinstance(self.error, NotImplementedError)
-        return self.result is ...  # None comes of a body without a return; an empty body is not even called
+        """Whether the body was left as it stood."""
+        return self.result is ... or self.error == LEFT  # None comes of a body without a return; a stub is not called
 
-    def trouble(self) -> str:
-        """The error in a sentence, with the learner's line."""
-        if isinstance(self.error, RecursionError):
-            what = "it calls itself without end"
-        elif isinstance(self.error, SystemExit):
-            what = "it asks Python to end (sys.exit); return a value instead"
-        else:
-            message = " ".join(str(self.error).split())
-            message = message if len(message) <= 120 else message[:117] + "…"
-            what = f"it stops with {type(self.error).__name__}" + (f" ({message})" if message else "")
-        place, trace = "", self.error.__traceback__
-        while trace:
-            name = trace.tb_frame.f_code.co_filename
-            if not name.startswith(NOT_THE_LEARNERS):
-                line = linecache.getline(name, trace.tb_lineno).strip()
-                place = f", in line {trace.tb_lineno}" + (f": `{line}`" if line else "")
-            trace = trace.tb_next
-        return what + (place or ", outside your own lines: what they gave could not be used")
+    def kind_of_error(self) -> tuple[str, list[str]]:
+        """What tells one mistake's error from another's; torch has the type RuntimeError for nearly all of its own."""
+        what = self.trouble.partition("), ")[0].split()  # "it stops with RuntimeError (", then the message
+        return self.error, what[:8] if self.error == "RuntimeError" else []
 
 
-def _run(case: Case, written, seconds: float) -> _Outcome:
+def _trouble(error: BaseException) -> str:
+    """An error in a sentence, with the learner's line."""
+    if isinstance(error, RecursionError):
+        what = "it calls itself without end"
+    elif isinstance(error, SystemExit):
+        what = "it asks Python to end (sys.exit); return a value instead"
+    else:
+        message = " ".join(str(error).split())
+        message = message if len(message) <= 120 else message[:117] + "…"
+        what = f"it stops with {type(error).__name__}" + (f" ({message})" if message else "")
+    place, trace = "", error.__traceback__
+    while trace:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith(NOT_THE_LEARNERS):
+            line = linecache.getline(name, trace.tb_lineno).strip()
+            place = f", in line {trace.tb_lineno}" + (f": `{line}`" if line else "")
+        trace = trace.tb_next
+    return what + (place or ", outside your own lines: what they gave could not be used")
+
+
+def _name(error: BaseException) -> str:
+    """The name of an error's type; LEFT for a NotImplementedError without words.
+
+    (With words it may be torch's own, for what it was wrongly given.)
+    """
+    return LEFT if isinstance(error, NotImplementedError) and not str(error) else type(error).__name__
+
+
+def _run(case: Case, written, seconds: float) -> Outcome:
     """Call what was written on copies of a case's inputs; whatever happens, an outcome comes back (Ctrl-C excepted)."""
     inputs, options = copy.deepcopy((case.inputs, case.options))
     use = case.use or (lambda function, *inputs, **options: function(*inputs, **options))
-    outcome, printed = _Outcome(), io.StringIO()
+    outcome, printed = Outcome(), io.StringIO()
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with torch.enable_grad(), _Limit(seconds):
                 outcome.result = use(written, *inputs, **options)
-            outcome.verdict = _holds(case, outcome.result)
+            outcome.objection = objection(case, outcome.result)
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # also SystemExit
-            outcome.error = problem
+            outcome.error, outcome.trouble = _name(problem), _trouble(problem)
     outcome.printed = " ".join(printed.getvalue().split())
     outcome.changed = difference((inputs, options), (case.inputs, case.options)) is not None
     return outcome
 
 
-def _holds(case: Case, result) -> str | None:
+def objection(case: Case, result) -> str | None:
+    """What a case's `holds` has against a result; None where there is nothing, or no `holds`."""
     if result is None and case.holds:
         return "it gives nothing (None: is there a return?)"
     try:

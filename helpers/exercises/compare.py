@@ -12,6 +12,7 @@ def difference(got, wanted, tolerance: float = 0.0, exact_dtype: bool = False) -
     """How `got` differs from `wanted`, in words that do not give `wanted` away; None where they agree.
 
     Tensors, arrays, numbers, text, modules (by their states), dataclasses, and lists, tuples and mappings of these.
+    Numbers may differ by `tolerance`, times the number where it is above 1; whole ones in tensors by `tolerance` alone.
     """
     if _is_number(wanted):
         return _number_differs(got, wanted, tolerance)
@@ -78,8 +79,8 @@ def _array_differs(got, wanted, tolerance, exact_dtype) -> str | None:
     got, wanted = (torch.as_tensor(value).detach() for value in (got, wanted))
     if _kind(got) != _kind(wanted) or (exact_dtype and got.dtype != wanted.dtype):
         return f"{got.dtype} values instead of {wanted.dtype}".replace("torch.", "")
-    got, wanted = got.double(), wanted.double()
-    close = (got - wanted).abs() <= tolerance * wanted.abs().clamp(min=1)
+    whole, got, wanted = _kind(wanted) == "whole", got.double(), wanted.double()
+    close = (got - wanted).abs() <= tolerance * (1 if whole else wanted.abs().clamp(min=1))
     close |= (got == wanted) | (got.isnan() & wanted.isnan())
     if close.all():
         return None

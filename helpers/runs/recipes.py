@@ -16,7 +16,9 @@ from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.results import columns_of
 from helpers.runs import studies
-from helpers.training import constant_with_warmup, cosine_with_warmup, fit
+from helpers.runs.together import fit
+from helpers.training import constant_with_warmup, cosine_with_warmup
+from helpers.training import fit as fit_alone
 
 SCHEDULES = {"cosine": cosine_with_warmup, "constant": constant_with_warmup}
 _SHARE = "a number from 0 to below 1"
@@ -68,16 +70,15 @@ class Recipe:
 
     def train(self, model: nn.Module, images: ImageSet, *, image_size: int | None = None, seed: int = 0,
               validation: Batches | None = None, checkpoint: Path | None = None, device: str | None = None,
-              log=None) -> History:  # fmt: skip
-        """Train `model` in place on `images`; the rest is `fit`'s."""
+              optimizer=None, log=None) -> History:  # fmt: skip
+        """Train `model` in place on `images`; the rest is `fit`'s. An `optimizer` brings learning rate and momentum."""
         batches = Batches(images, self.batch_size, image_size=image_size, augment=self.augment, shuffle=True, seed=seed)
         return fit(
             model.to(memory_format=torch.channels_last),
             batches,
             epochs=self.epochs,
-            lr=self.lr,
+            **({"optimizer": optimizer} if optimizer else {"lr": self.lr, "momentum": self.momentum}),
             weight_decay=self.weight_decay,
-            momentum=self.momentum,
             warmup_epochs=self.warmup_epochs,
             schedule=SCHEDULES[self.schedule],
             label_smoothing=self.label_smoothing,
@@ -200,6 +201,6 @@ def by_adam(model: nn.Module, batches, *, epochs: int = 1, optimizer: torch.opti
     return fit(model, batches, epochs=epochs, optimizer=made, schedule=constant_with_warmup, device=device)
 
 
-HOW = (Batches, fit, Recipe)  # what every recipe's training is made of, and what a run on the zoo's images is
+HOW = (Batches, fit_alone, Recipe)  # what every recipe's training is made of, and what a run on the zoo's images is
 HOW_ZOO = (*HOW, zoo_sets, some, long_run, predict, accuracy)
-HOW_HEAD = (fit, Rows, new_head, by_adam)
+HOW_HEAD = (fit_alone, Rows, new_head, by_adam)

@@ -5,6 +5,7 @@ interrupted goes on with the same command. Two such commands at the same time sh
 """
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import math
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from helpers import ROOT
+from helpers import ROOT, ranks
 from helpers.results import code_of, commit, locked, provenance, record, runs_folder, same, stored
 from helpers.training import find_device
 
@@ -57,9 +58,9 @@ class Run:
 
         `told_by` are the columns that a person tells it by; the rest goes into eight digits.
         """
-        digits = hashlib.sha256(repr([unit, self.options.device, self.options.limit, self.code]).encode()).hexdigest()[
-            :8
-        ]
+        settings = [unit, self.options.device, self.options.limit, self.code]
+        settings += [ranks.world()] if ranks.world() > 1 else []
+        digits = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
         words = "_".join([name, *(str(unit[column]) for column in told_by), digits])
         return runs_folder(self.trial) / f"{words.replace(' ', '-')}.pt"
 
@@ -86,6 +87,7 @@ class Study:
     older    what the cells mean that are empty because their rows are older than the column
     check    (units to be made, options) → nothing, or an error that forbids the run
     also     other files that `measure` records with the same code
+    together whether several processes can train one network of it (torchrun)
     """
 
     file: str
@@ -97,6 +99,7 @@ class Study:
     older: Mapping[str, object] = field(default_factory=dict)
     check: Callable[[list[dict], argparse.Namespace], None] = lambda units, options: None
     also: tuple[str, ...] = ()
+    together: bool = False
 
     @functools.cached_property
     def code(self) -> str:
@@ -112,13 +115,16 @@ class Study:
                 self._measure(unit, run)
             log("a run on fewer images is only a trial: nothing is recorded")
             return
-        units = self._asked(units, run)
-        self.check(units, options)
-        for unit in units:
-            with locked(self.claim(unit, options), wait=False) as mine:
-                if not mine:
+        asked = self._asked(units, run)
+        self.check(asked, options)
+        places = ranks.agree([units.index(unit) for unit in asked])  # of several ranks, the first has looked
+        for unit in (units[place] for place in places):
+            # Ranks that train one network are one to all others: the first holds the claim.
+            claim = locked(self.claim(unit, options), wait=False) if ranks.first() else contextlib.nullcontext(True)
+            with claim as mine:
+                if not ranks.agree(mine):
                     log(f"{_words(unit)}: another process is at it")
-                elif _wanted(self.state(unit, options), options):  # nobody made it since
+                elif ranks.agree(_wanted(self.state(unit, options), options)):  # nobody made it since
                     self._make(unit, run)
 
     def claim(self, unit: dict, options: argparse.Namespace) -> Path:
@@ -174,9 +180,13 @@ STAYS = {"stale": ", made by other code (--again makes them anew)", "unknown": "
 
 
 def file_on(name: str, options: argparse.Namespace) -> str:
-    """A file's name; what other devices than the CPU measure makes a file of its own, as zoo_cuda.csv."""
-    kind = torch.device(options.device).type
-    return name if kind == "cpu" else name.replace(".csv", f"_{kind}.csv")
+    """A file's name; what other devices than the CPU measure makes a file of its own, as zoo_cuda.csv.
+
+    So does what several processes train, as zoo_2_processes.csv: each BatchNorm saw its share of a batch.
+    """
+    kind, count = torch.device(options.device).type, ranks.world()
+    ending = ("" if kind == "cpu" else f"_{kind}") + (f"_{count}_processes" if count > 1 else "")
+    return name.replace(".csv", f"{ending}.csv")
 
 
 def _wanted(state: str, options: argparse.Namespace) -> bool:
@@ -189,8 +199,10 @@ def _words(unit: dict) -> str:
 
 
 def _name_of(device: str) -> str:
-    kind = torch.device(device).type
-    return torch.cuda.get_device_name(device) if kind == "cuda" else kind.upper()
+    """What a row says of where it was made: CPU, MPS, or the card and how it computes."""
+    kind, count = torch.device(device).type, ranks.world()
+    name = f"{torch.cuda.get_device_name(device)}, bfloat16" if kind == "cuda" else kind.upper()
+    return f"{name}, {count} processes" if count > 1 else name
 
 
 def run(options: argparse.Namespace, log: Callable[[str], None], *studies: Study) -> int:
@@ -198,11 +210,15 @@ def run(options: argparse.Namespace, log: Callable[[str], None], *studies: Study
     if os.environ.get("HELPERS_SEED") and not options.limit:
         raise ValueError("HELPERS_SEED shifts the seeds, and rows would name others than they were made with: unset it")
     try:
-        if options.processes and "HELPERS_COPY_OF" not in os.environ:
-            return in_processes(options, log)
-        runs = [Run(options, log, study.code) for study in studies]  # before anybody edits a file that is loaded
-        for study, each in zip(studies, runs, strict=True):
-            study.run(each)
+        with ranks.joined(options.device):
+            if ranks.world() > 1:
+                _check_together(options, studies)
+                log = log if ranks.first() else lambda words: None
+            elif options.processes and "HELPERS_COPY_OF" not in os.environ:
+                return in_processes(options, log)
+            runs = [Run(options, log, study.code) for study in studies]  # before anybody edits a file that is loaded
+            for study, each in zip(studies, runs, strict=True):
+                study.run(each)
     except KeyboardInterrupt:
         files = ", ".join(file_on(study.file, options) for study in studies)
         raise KeyboardInterrupt(
@@ -210,6 +226,15 @@ def run(options: argparse.Namespace, log: Callable[[str], None], *studies: Study
             "command goes on from there"
         ) from None
     return 0
+
+
+def _check_together(options: argparse.Namespace, studies: tuple[Study, ...]) -> None:
+    """ValueError for what several processes cannot do with one network."""
+    if options.processes:
+        raise ValueError("--processes shares out rows, torchrun the batches of one network: give one of the two")
+    if alone := [study.file for study in studies if not study.together]:
+        raise ValueError(f"the rows of {', '.join(alone)} are made by one process each: give the command without "
+                         "torchrun, perhaps with --processes 2")  # fmt: skip
 
 
 def in_processes(options: argparse.Namespace, log: Callable[[str], None]) -> int:

@@ -7,51 +7,62 @@ from helpers.exercises.code import Case, CodeExercise
 
 
 def stored_numbers(model: nn.Module) -> int:
+    """All numbers that a network stores: weights, and what BatchNorm keeps (but not its counter of batches)."""
     return sum(tensor.numel() for name, tensor in model.state_dict().items() if "num_batches_tracked" not in name)
 
 
 def trained_numbers(model: nn.Module) -> int:
+    """The numbers that training changes."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def batchnorm_channels(model: nn.Module) -> int:
-    return sum(layer.num_features for layer in model.modules() if isinstance(layer, nn.BatchNorm2d))
+def batchnorm_channels(model: nn.Module, kind: type = nn.modules.batchnorm._BatchNorm) -> int:
+    """The channels of all BatchNorm layers together, or of those of one kind."""
+    return sum(layer.num_features for layer in model.modules() if isinstance(layer, kind))
 
 
 def a_convolution() -> nn.Module:
+    """A network without BatchNorm."""
     return nn.Conv2d(3, 5, 3)
 
 
 def a_normed_convolution() -> nn.Module:
+    """One convolution and its BatchNorm."""
     return nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8))
 
 
 def a_small_network() -> nn.Module:
+    """Two convolutions with BatchNorm, and a linear layer."""
     layers = [nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 1), nn.BatchNorm2d(6)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 2))
 
 
 def could_be(count: int, printed: str) -> bool:
+    """Whether a count, rounded or cut off, is the printed number of millions, to all its decimals. The right answer."""
     unit = 10 ** (6 - len(printed.partition(".")[2]))
     number = round(float(printed) * 10**6) // unit
     return number in (count // unit, (2 * count + unit) // (2 * unit))
 
 
 def only_rounded(count: int, printed: str) -> bool:
+    """Wrong: knows rounding alone."""
     unit = 10 ** (6 - len(printed.partition(".")[2]))
     return (2 * count + unit) // (2 * unit) == round(float(printed) * 10**6) // unit
 
 
 def only_cut_off(count: int, printed: str) -> bool:
+    """Wrong: knows cutting off alone."""
     unit = 10 ** (6 - len(printed.partition(".")[2]))
     return count // unit == round(float(printed) * 10**6) // unit
 
 
 def both_at_once(count: int, printed: str) -> bool:
+    """Wrong: wants both."""
     return only_rounded(count, printed) and only_cut_off(count, printed)
 
 
 def without_decimals(count: int, printed: str) -> bool:
+    """Wrong: compares whole millions."""
     return could_be(count, printed.partition(".")[0])
 
 
@@ -72,14 +83,20 @@ EXERCISES = {
             "You counted BatchNorm's counters, one number each; leave num_batches_tracked out.": lambda model: sum(
                 tensor.numel() for tensor in model.state_dict().values()
             ),
-            "You counted tensors, not the numbers in them: .numel() counts numbers.": lambda model: sum(
-                "num_batches_tracked" not in name for name in model.state_dict()
+            "You counted tensors, not the numbers in them: .numel() counts numbers.": (
+                lambda model: sum("num_batches_tracked" not in name for name in model.state_dict()),
+                lambda model: len(model.state_dict()),
             ),
-            "You added all four vectors to a count that holds γ and β already.": lambda model: (
-                trained_numbers(model) + 4 * batchnorm_channels(model)
+            "You added all four vectors to a count that holds γ and β already.": (
+                lambda model: trained_numbers(model) + 4 * batchnorm_channels(model),
+                lambda model: trained_numbers(model) + 4 * batchnorm_channels(model, nn.BatchNorm2d),
             ),
-            "You took BatchNorm out; the file has it in.": lambda model: (
-                trained_numbers(model) - 2 * batchnorm_channels(model)
+            "You took BatchNorm out; the file has it in.": (
+                lambda model: trained_numbers(model) - 2 * batchnorm_channels(model),
+                lambda model: trained_numbers(model) - 2 * batchnorm_channels(model, nn.BatchNorm2d),
+            ),
+            "There are BatchNorms of other kinds than 2d: go by the names in state_dict(), not by the layers' kinds.": (
+                lambda model: trained_numbers(model) + 2 * batchnorm_channels(model, nn.BatchNorm2d)
             ),
         },
     ),

@@ -38,7 +38,8 @@ SOFTMAX = CodeExercise(
             lambda scores: _exponentials_over(scores, 0, 1)
         ),
         "Subtract the row's largest score: less its mean or its smallest, a large one still overflows.": (
-            lambda scores: _exponentials_over(scores, scores.mean(1, keepdim=True), 1)
+            lambda scores: _exponentials_over(scores, scores.mean(1, keepdim=True), 1),
+            lambda scores: _exponentials_over(scores, scores.amin(1, keepdim=True), 1),
         ),
         "You subtracted the largest score of the whole batch: in a row far below it every exponential becomes 0.": (
             lambda scores: _exponentials_over(scores, scores.max(), 1)
@@ -53,7 +54,8 @@ SOFTMAX = CodeExercise(
             lambda scores: _exponentials_over(scores, 0, (0, 1))
         ),
         "You divided by the sum over the whole batch, after the subtraction; each row has a sum of its own.": (
-            lambda scores: _exponentials_over(scores, scores.max(1, keepdim=True).values, (0, 1))
+            lambda scores: _exponentials_over(scores, scores.max(1, keepdim=True).values, (0, 1)),
+            lambda scores: _exponentials_over(scores, scores.max(), (0, 1)),
         ),
         "You divided the scores themselves by their sum. Softmax divides their exponentials.": (
             lambda scores: scores / scores.sum(1, keepdim=True)
@@ -68,7 +70,8 @@ SOFTMAX = CodeExercise(
             lambda scores: _exponentials_over(scores, 0, 0)
         ),
         "The sign is turned round: the largest score gets the smallest probability.": (
-            lambda scores: torch.softmax(-scores, dim=1)
+            lambda scores: torch.softmax(-scores, dim=1),
+            lambda scores: _exponentials_over(-scores, -scores.max(1, keepdim=True).values, 1),
         ),
         "Those are the logarithms of the probabilities.": lambda scores: torch.log_softmax(scores, dim=1),
         "That uses powers of 2, and large scores overflow; softmax uses powers of e.": (
@@ -132,7 +135,8 @@ CROSS_ENTROPY = CodeExercise(
             lambda p, c: F.cross_entropy(p, c)
         ),
         "You took the logarithms of all classes. Only the true class's probability enters.": (
-            lambda p, c: -p.log().mean()
+            lambda p, c: -p.log().mean(),
+            lambda p, c: -p.log().sum(1).mean(),
         ),
         "That is the first class's probability in every row; row i needs the one of its own class.": (
             lambda p, c: -p[:, 0].log().mean()
@@ -183,7 +187,8 @@ MAJORITY = CodeExercise(
         "That is the share that is wrong.": lambda training, test: (test != training.mode().values).float().mean(),
         "That is the class, not how often it is right.": lambda training, test: training.mode().values,
         "1 / number of classes is what guessing at random reaches; the most frequent class can be more, or less.": (
-            lambda training, test: 1 / len(training.unique())
+            lambda training, test: 1 / len(training.unique()),
+            lambda training, test: 1 / (1 + int(training.max())),
         ),
         "You divided by the number of training labels; the test labels are counted.": (
             lambda training, test: (test == training.mode().values).sum() / len(training)
@@ -231,10 +236,14 @@ VOTE = CodeExercise(
             lambda nearest: torch.tensor([_nearest_if_tied(row) for row in nearest.tolist()])
         ),
         "You counted down the columns. Each row is one image with its k neighbours.": (
-            lambda nearest: nearest.mode(0).values
+            lambda nearest: nearest.mode(0).values,
+            lambda nearest: vote(nearest.T),
         ),
         "You counted all rows together; each row is an image of its own.": (
-            lambda nearest: nearest.flatten().mode().values.repeat(len(nearest))
+            lambda nearest: nearest.flatten().mode().values.repeat(len(nearest)),
+            lambda nearest: nearest.flatten().mode().values,
+            lambda nearest: vote(nearest.view(1, -1)).repeat(len(nearest)),
+            lambda nearest: vote(nearest.view(1, -1))[0],
         ),
         "That is a median of class numbers. Classes have no order: count them.": (
             lambda nearest: nearest.median(1).values
@@ -243,7 +252,9 @@ VOTE = CodeExercise(
             lambda nearest: F.one_hot(nearest, 10).sum(1).max(1).values
         ),
         "That is a mean of class numbers. Between cat (3) and dog (5) there is no deer (4): count them.": (
-            lambda nearest: nearest.float().mean(1).round().long()
+            lambda nearest: nearest.float().mean(1).round().long(),
+            lambda nearest: nearest.float().mean(1).long(),
+            lambda nearest: nearest.float().mean(1),
         ),
     },
     hint="Per row: how often does each class occur? collections.Counter keeps the order of first meetings, and "

@@ -1,7 +1,8 @@
 """Exercises of lesson 02: 2.1 to 2.5 stand on its first page, 2.6 to 2.9 on its second."""
 
 from helpers.exercises import Exercise
-from helpers.lessons.lesson_02.to_write import CROP, SHEET, SPLIT, STD
+from helpers.lessons.lesson_02.to_write import CROP, SHEET, SPLIT
+from helpers.lessons.lesson_02.to_write_std import STD
 
 EXERCISES = {
     "2.1": Exercise(

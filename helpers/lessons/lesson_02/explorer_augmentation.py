@@ -7,16 +7,16 @@ from matplotlib.figure import Figure
 
 from helpers.batches import AUGMENTATIONS, Batches
 from helpers.data import ImageSet, load_cifar10
-from helpers.explorer import Explorer, counting_button, slider
+from helpers.explorer import Explorer, Picture, counting_button, slider
 
 GAP = 3  # white pixels between two images
 # name → (label, strongest, step); strength 0 switches it off
 SLIDERS = {
-    "crop": ("crop: padding in px", 10, 1),
+    "crop": ("crop: padding, px", 10, 1),
     "flip": ("flip: probability", 1.0, 0.1),
-    "brightness": ("brightness: up to ±", 0.8, 0.1),
-    "contrast": ("contrast: up to ±", 0.8, 0.1),
-    "cutout": ("cutout: side in px", 16, 1),
+    "brightness": ("brightness: ±", 0.8, 0.1),
+    "contrast": ("contrast: ±", 0.8, 0.1),
+    "cutout": ("cutout: side, px", 16, 1),
 }
 
 
@@ -39,18 +39,29 @@ def augment(images: ImageSet, seed: int = 0, **strengths: float) -> Augmented:
     return Augmented(images.images, after, strengths, difference.mean().item(), int((difference == 0).sum()))
 
 
-def draw(seen: Augmented) -> Figure:
-    figure = Figure(figsize=(9.4, 1.96), layout="none")
-    axes = figure.add_axes((0.075, 0.0, 0.925, 1.0))
-    rows = torch.stack([seen.before, seen.after])  # [2,9,H,W,3], laid out side by side with gaps
-    height, width = rows.shape[2:4]
-    paper = torch.full((2, rows.shape[1], height + GAP, width + GAP, 3), 255, dtype=torch.uint8)
-    paper[:, :, :height, :width] = rows
-    axes.imshow(paper.permute(0, 2, 1, 3, 4).flatten(0, 1).flatten(1, 2).numpy())
-    axes.axis("off")
-    for row, name in enumerate(("before", "after")):
-        axes.text(-2, (row + 0.5) * (height + GAP), name, ha="right", va="center", fontsize=11)
-    return figure
+class AugmentedPicture(Picture):
+    """Nine images before, and the same nine after."""
+
+    def __init__(self):
+        self.figure = Figure(figsize=(9.4, 1.96), layout="none")
+        self.axes = self.figure.add_axes((0.075, 0.0, 0.925, 1.0))
+        self.axes.axis("off")
+        self.paper, self.names = None, [self.axes.text(0, 0, name, ha="right", va="center", fontsize=11)
+                                        for name in ("before", "after")]  # fmt: skip
+
+    def update(self, seen: Augmented) -> None:
+        rows = torch.stack([seen.before, seen.after])  # [2,9,H,W,3], laid out side by side with gaps
+        height, width = rows.shape[2:4]
+        paper = torch.full((2, rows.shape[1], height + GAP, width + GAP, 3), 255, dtype=torch.uint8)
+        paper[:, :, :height, :width] = rows
+        pixels = paper.permute(0, 2, 1, 3, 4).flatten(0, 1).flatten(1, 2).numpy()
+        if self.paper:
+            self.paper.set_data(pixels)
+            return
+        self.paper = self.axes.imshow(pixels)
+        self.moving = [self.paper]
+        for row, name in enumerate(self.names):
+            name.set_position((-2, (row + 0.5) * (height + GAP)))
 
 
 def text(seen: Augmented) -> str:
@@ -75,4 +86,4 @@ def augmentation_explorer(images: ImageSet | None = None) -> Explorer:
         for name, (label, most, step) in SLIDERS.items()
     }
     controls["seed"] = counting_button("New random numbers")
-    return Explorer(controls, lambda **values: augment(images, **values), draw, text, text_height=48)
+    return Explorer(controls, lambda **values: augment(images, **values), AugmentedPicture, text, text_height=44)

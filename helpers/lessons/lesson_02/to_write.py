@@ -1,111 +1,17 @@
-"""Exercises 2.2, 2.4, 2.6 and 2.8: functions and a class to write, right ones and the mistakes people make in them."""
+"""Exercises 2.4, 2.6 and 2.8: functions and a class to write, right ones and the mistakes people make in them."""
 
 import torch
 from torch.utils.data import DataLoader
 
 from helpers.exercises.code import Case, CodeExercise
 from helpers.lessons.lesson_02.judges import crop_verdict, split_verdict
-
-# ------------------------------------------------------------------------------------------- 2.2 channel_std
-
-
-def _bytes(*shape: int, low: int = 0, high: int = 256, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(low, high, shape, dtype=torch.uint8, generator=generator)
-
-
-def _scaled(parts: list[torch.Tensor]) -> list[torch.Tensor]:
-    return [part.flatten(0, 2).double() / 255 for part in parts]  # each [pixels, 3]
-
-
-def channel_std(parts):
-    count, total, squares = 0, 0, 0
-    for part in parts:
-        pixels = part.flatten(0, 2).double() / 255  # [pixels, 3]
-        count += len(pixels)
-        total = total + pixels.sum(0)
-        squares = squares + pixels.square().sum(0)
-    return (squares / count - (total / count) ** 2).sqrt().tolist()
-
-
-def _mean_of_deviations(parts):
-    return torch.stack([part.std(0, correction=0) for part in _scaled(parts)]).mean(0).tolist()
-
-
-def _mean_of_image_deviations(parts):
-    return _mean_of_deviations([part[index : index + 1] for part in parts for index in range(len(part))])
-
-
-def _mean_of_variances(parts):
-    return torch.stack([part.var(0, correction=0) for part in _scaled(parts)]).mean(0).sqrt().tolist()
-
-
-def _mean_of_sums(parts):
-    means = torch.stack([part.mean(0) for part in _scaled(parts)]).mean(0)
-    squares = torch.stack([part.square().mean(0) for part in _scaled(parts)]).mean(0)
-    return (squares - means**2).sqrt().tolist()
-
-
-def _divided_by_images(parts):
-    count = sum(len(part) for part in parts)
-    flat = torch.cat(_scaled(parts))
-    return (flat.square().sum(0) / count - (flat.sum(0) / count) ** 2).sqrt().tolist()
-
-
-def _squares_of_bytes(parts):
-    flat = torch.cat([part.flatten(0, 2) for part in parts])
-    return (flat.square().double().mean(0) - flat.double().mean(0) ** 2).sqrt().div(255).tolist()
-
-
-STD_CASES = (
-    Case("for a dark, a middling and a bright part", [_bytes(2, 3, 4, 3, low=a, high=a + 56) for a in (0, 100, 200)]),
-    Case(
-        "for parts of 5, 1 and 2 images",
-        [_bytes(5, 2, 3, 3, high=90), _bytes(1, 2, 3, 3), _bytes(2, 2, 3, 3, low=200)],
-    ),
-    Case("for one part alone", [_bytes(4, 2, 2, 3, seed=3)]),
-    Case("for flat grey images", [torch.full((1, 2, 2, 3), grey, dtype=torch.uint8) for grey in (0, 90, 255)]),
-    Case("for very dark parts", [_bytes(n, 3, 2, 3, high=16, seed=n) for n in (2, 3)]),  # their squares fit into a byte
-)
-STD = CodeExercise(
-    "channel_std",
-    STD_CASES,
-    channel_std,
-    "counts, sums and sums of squares can be added up part by part; deviations cannot.",
-    {
-        "You averaged the parts' own deviations: that is how the copied number came about. What lies between the "
-        "parts' means is missing.": _mean_of_deviations,
-        "You averaged the images' own deviations: that is the copied number, once more.": _mean_of_image_deviations,
-        "You averaged the variances inside the parts; the variance between their means is missing.": _mean_of_variances,
-        "You gave each part the same weight, but a part with more images counts more.": _mean_of_sums,
-        "The pixels are meant on the scale from 0 to 1: divide them by 255.": (
-            lambda parts: [255 * value for value in channel_std(parts)]
-        ),
-        "You divided by n − 1. Here all pixels are there, not a sample of them: divide by n (correction=0).": (
-            lambda parts: torch.cat(_scaled(parts)).std(0).tolist()
-        ),
-        "That is the variance; its square root is meant.": (lambda parts: [value**2 for value in channel_std(parts)]),
-        "That is one deviation for all three channels together; each channel has its own.": (
-            lambda parts: torch.cat(_scaled(parts)).std(correction=0).item()
-        ),
-        "The square of a byte does not fit into a byte: turn the pixels into floats before you square them.": (
-            _squares_of_bytes
-        ),
-        "You divided by the number of images; n counts pixels, H × W in each image.": _divided_by_images,
-        "You used the last part only: what must be kept from one part to the next?": lambda parts: channel_std(
-            parts[-1:]
-        ),
-        "That is the mean of each channel, not its deviation.": lambda parts: (
-            torch.cat(_scaled(parts)).mean(0).tolist()
-        ),
-    },
-    hint="Which three numbers of a part can be added to those of the next?",
-)
+from helpers.lessons.lesson_02.to_write_std import some_bytes
 
 # -------------------------------------------------------------------------------------- 2.4 stratified_split
 
 
 def stratified_split(labels, fraction, seed):
+    """(training, validation): positions, `fraction` of each class in the second. The right answer."""
     generator = torch.Generator().manual_seed(seed)
     training, validation = [], []
     for label in labels.unique():
@@ -221,6 +127,7 @@ def _pad(image: torch.Tensor, padding: int) -> torch.Tensor:
 
 
 def random_crop(image, padding):
+    """A window of the size of the image [H,W,C] out of the image with `padding` zeros around. The right answer."""
     top, left = torch.randint(0, 2 * padding + 1, (2,)).tolist()
     return _pad(image, padding)[top : top + image.shape[0], left : left + image.shape[1]]
 
@@ -301,6 +208,8 @@ CROP = CodeExercise(
 
 
 class ContactSheet(torch.utils.data.Dataset):
+    """The images of one class's sheet [H,W,3], each with the class's label. The right answer."""
+
     def __init__(self, pixels, label):
         self.pixels, self.label = pixels, label
         self.columns = pixels.shape[1] // 32
@@ -356,10 +265,10 @@ def _one_batch(sheet_class, pixels, label):
 
 
 SHEET_CASES = (
-    Case("for a sheet of 2 rows and 3 columns", _bytes(64, 96, 3), 4, use=_items),
-    Case("for a sheet of 3 rows and 2 columns", _bytes(96, 64, 3, seed=1), 7, use=_items),
-    Case("for one row of 26 images", _bytes(32, 832, 3, seed=2), 0, use=_items),
-    Case("in a DataLoader", _bytes(64, 128, 3, seed=3), 9, use=_one_batch),
+    Case("for a sheet of 2 rows and 3 columns", some_bytes(64, 96, 3), 4, use=_items),
+    Case("for a sheet of 3 rows and 2 columns", some_bytes(96, 64, 3, seed=1), 7, use=_items),
+    Case("for one row of 26 images", some_bytes(32, 832, 3, seed=2), 0, use=_items),
+    Case("in a DataLoader", some_bytes(64, 128, 3, seed=3), 9, use=_one_batch),
 )
 SHEET = CodeExercise(
     "ContactSheet",

@@ -26,19 +26,27 @@ def one_product(image, weight, stride=1, place=0):
 
 
 def all_channels(image, weight, stride=1):
+    """Wrong: every output channel is the sum of all the inputs', as in a dense layer."""
     return depthwise(image, weight, stride).sum(0, keepdim=True).expand(len(image), -1, -1)
 
 
+def one_kernel_for_all(image, weight, stride=1):
+    """Wrong: a channel's kernel goes over all the inputs."""
+    kernels = weight[:, None].expand(-1, len(image), -1, -1)
+    return nn.functional.conv2d(image[None], kernels, stride=stride)[0]
+
+
 def conv_macs(layer: nn.Conv2d, side: int) -> int:
+    """MACs of a Conv2d on one image of side `side`. The right answer."""
     return _macs(layer, side)
 
 
-def _macs(layer, side, *, groups=True, stride=True, padding=True, dilation=True, squared=True) -> int:
+def _macs(layer, side, *, groups=True, stride=True, padding=2, dilation=True, squared=True) -> int:
     """MACs of a Conv2d, with what a learner may have left out."""
     count = layer.weight.numel() * (1 if groups else layer.groups)
     for axis in (0, 1):
         reach = (layer.kernel_size[axis] - 1) * (layer.dilation[axis] if dilation else 1) + 1
-        padded = side + 2 * layer.padding[axis] * padding
+        padded = side + layer.padding[axis] * padding
         count *= (padded - reach) // (layer.stride[axis] if stride else 1) + 1
     return count if squared else count // layer.kernel_size[1]
 
@@ -52,12 +60,20 @@ def _parts_of_windows(layer, side):
     return count
 
 
+def _as_if_square(layer, side):
+    """MACs with the height's kernel, stride, padding and dilation for the width as well."""
+    reach = (layer.kernel_size[0] - 1) * layer.dilation[0] + 1
+    outputs = ((side + 2 * layer.padding[0] - reach) // layer.stride[0] + 1) ** 2
+    return layer.weight[:, :, 0, 0].numel() * layer.kernel_size[0] ** 2 * outputs
+
+
 def _with_bias(layer, side):
     kernels = layer.weight[0].numel()
     return _macs(layer, side) // kernels * (kernels + (layer.bias is not None))
 
 
 def intensity(layer: nn.Conv2d, side: int, batch: int = 1) -> float:
+    """MACs a byte that a Conv2d moves, with numbers of 4 bytes. The right answer."""
     return _intensity(layer, side, batch)
 
 
@@ -70,6 +86,7 @@ def _intensity(layer, side, batch=1, *, weights=1, biases=0, inputs=1, outputs=1
 
 
 def at_least(macs: float, moved: float, peak: float, bandwidth: float) -> float:
+    """Seconds that a layer takes at least, by a roofline. The right answer."""
     return max(macs / peak, moved / bandwidth)
 
 
@@ -122,12 +139,16 @@ EXERCISES = {
             "Every channel got the kernel of channel 0; each has its own.": (
                 lambda image, weight, stride=1: depthwise(image, weight[:1].expand_as(weight), stride)
             ),
-            "You added up the channels. That is a dense layer's work: a depthwise one keeps them apart.": all_channels,
+            "You added up the channels. That is a dense layer's work: a depthwise one keeps them apart.": (
+                all_channels,
+                one_kernel_for_all,
+            ),
             "Your kernel is turned round: the pixel in a window's first row meets the kernel's first row.": (
                 lambda image, weight, stride=1: depthwise(image, weight.flip(1, 2), stride)
             ),
             "You added up the channels: a depthwise layer gives as many as it takes.": (
-                lambda image, weight, stride=1: depthwise(image, weight, stride).sum(0, keepdim=True)
+                lambda image, weight, stride=1: depthwise(image, weight, stride).sum(0, keepdim=True),
+                lambda image, weight, stride=1: depthwise(image, weight, stride).sum(0),
             ),
             "Your kernel is on its side: a window's rows meet the kernel's rows, its columns the columns.": (
                 lambda image, weight, stride=1: depthwise(image, weight.transpose(1, 2), stride)
@@ -172,14 +193,16 @@ EXERCISES = {
                 _parts_of_windows
             ),
             "You forgot the stride.": lambda layer, side: _macs(layer, side, stride=False),
-            "You forgot the padding, which is added at both sides.": lambda layer, side: _macs(
-                layer, side, padding=False
-            ),
+            "You forgot the padding, which is added at both sides.": lambda layer, side: _macs(layer, side, padding=0),
+            "The padding is added at both sides: twice.": lambda layer, side: _macs(layer, side, padding=1),
             "You forgot the dilation: a dilated kernel reaches over dilation · (K − 1) + 1 pixels.": (
                 lambda layer, side: _macs(layer, side, dilation=False)
             ),
             "You counted the bias; an addition alone is no MAC.": _with_bias,
             "Those are FLOPs: one MAC is two of them.": lambda layer, side: 2 * _macs(layer, side),
+            "You took the first number of each pair for both directions. A kernel of 1 × 7 is wider than high.": (
+                _as_if_square
+            ),
             "A kernel is as wide as it is high or not: multiply both of its sides.": (
                 lambda layer, side: _macs(layer, side, squared=False)
             ),
@@ -278,7 +301,7 @@ EXERCISES = {
                 lambda macs, moved, peak, bandwidth: min(peak, macs / moved * bandwidth)
             ),
         },
-        tolerance=1e-12,
+        tolerance=1e-10,
         hint="How long would the multiplications take alone? And the bytes alone?",
     ),
     "3.9": Exercise(

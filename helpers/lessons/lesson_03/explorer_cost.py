@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from helpers.explorer import Explorer, slider, toggle
+from helpers.explorer import Explorer, Picture, Veil, slider, toggle
 from helpers.plots import COLOURS
 
 CHANNELS = (3, 8, 16, 24, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 SIZES = (7, 14, 28, 32, 56, 112, 224)
+POWERS = {3: "1k", 6: "1M", 9: "1G", 12: "1,000G"}  # ticks that carry a number
 
 
 @dataclass(frozen=True)
@@ -56,38 +57,69 @@ def compare(
     return Comparison(kernel, channels_in, channels_out, size, stride, size_out, *weights)
 
 
-def draw(now: Comparison) -> Figure:
-    figure = Figure(
-        figsize=(9.8, 3.5), layout="none"
-    )  # fixed margins: a layout engine would double the time of a change
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.9, bottom=0.17, wspace=0.3)
-    macs, curve = figure.subplots(1, 2, width_ratios=(1, 1.15))
-    parts = [count / 1e6 for count in (now.dense_macs, now.depthwise_macs, now.pointwise_macs)]
-    bars = macs.bar(
-        ["dense", "depthwise", "pointwise"], parts, color=[COLOURS[c] for c in ("vermillion", "sky", "blue")]
-    )
-    macs.bar_label(bars, [f"{part:,.0f}M" if part >= 100 else f"{part:.3g}M" for part in parts], padding=2)
-    macs.set(title="MACs of one image", ylabel="millions of MACs", ylim=(0, 1.15 * max(parts)))
-    for kernel, colour in ((1, "orange"), (3, "blue"), (5, "green"), (7, "purple")):
-        ratios = [compare(kernel, 1, channels, 1).times_fewer for channels in CHANNELS]
-        mine = kernel == now.kernel
-        curve.plot(CHANNELS, ratios, color=COLOURS[colour], linewidth=2.5 if mine else 1.2, alpha=1 if mine else 0.6)
-        curve.text(
-            1080,
-            ratios[-1],
-            f"{kernel} × {kernel}",
-            color="black",
-            va="center",
-            fontweight="bold" if mine else "normal",
-        )
-    curve.plot(now.channels_out, now.times_fewer, "D", color=COLOURS["vermillion"], markersize=9)
-    curve.set(xscale="log", yscale="log", xlim=(2.7, 2000), ylim=(0.6, 70))
-    curve.set_xticks((3, 8, 32, 128, 512), ("3", "8", "32", "128", "512"))
-    curve.set_xticks([], minor=True)
-    curve.set_yticks((1, 3, 10, 30), ("1", "3", "10", "30"))
-    curve.set_yticks([], minor=True)
-    curve.set(title="Times fewer MACs: 1 / (1/N + 1/K²)", xlabel="channels out N", ylabel="dense / separable")
-    return figure
+KERNELS = {1: "orange", 3: "blue", 5: "green", 7: "purple"}  # and the colour of its curve
+GHOST = {"color": "#555555", "linewidth": 1.3, "linestyle": (0, (3, 2))}
+
+
+class CostPicture(Picture):
+    """MACs as bars on a scale that never moves, and the saving against the channels; dashed: the first state."""
+
+    def __init__(self):
+        self.figure = Figure(figsize=(9.8, 3.5), layout="none")
+        self.figure.subplots_adjust(left=0.085, right=0.985, top=0.9, bottom=0.17, wspace=0.24)
+        macs, curve = self.figure.subplots(1, 2, width_ratios=(1, 1.15))
+        names, colours = ["dense", "depthwise", "pointwise"], [COLOURS[c] for c in ("vermillion", "sky", "blue")]
+        first = compare()
+        # From the least that the controls allow to the most: every state has its place, and a change can be seen.
+        macs.set(yscale="log", ylim=(20, 2e13), title="MACs of one image", ylabel="MACs (each line ten times)")
+        self.bars = macs.bar(names, [1] * 3, color=colours)
+        self.numbers = [macs.annotate("", (place, 1), (0, 3), textcoords="offset points", ha="center", va="bottom")
+                        for place in range(3)]  # fmt: skip
+        powers = range(2, 14)
+        macs.set_yticks([10**power for power in powers], [POWERS.get(power, "") for power in powers])
+        macs.set_yticks([], minor=True)
+        macs.grid(axis="x", visible=False)
+        self.ghosts = [
+            macs.plot([place - 0.42, place + 0.42], [count, count], **GHOST, zorder=3)[0]
+            for place, count in enumerate((first.dense_macs, first.depthwise_macs, first.pointwise_macs))
+        ]
+        macs.legend(self.ghosts[:1], ["the first state"], loc="upper right", bbox_to_anchor=(1.0, 1.03))
+        self.lines, self.labels = {}, {}
+        for kernel, colour in KERNELS.items():
+            ratios = [compare(kernel, 1, channels, 1).times_fewer for channels in CHANNELS]
+            (self.lines[kernel],) = curve.plot(CHANNELS, ratios, color=COLOURS[colour])
+            self.labels[kernel] = curve.text(1080, ratios[-1], f"{kernel} × {kernel}", color="black", va="center")
+        look = {"markersize": 9, "markerfacecolor": "none", "markeredgecolor": GHOST["color"]}
+        curve.plot(first.channels_out, first.times_fewer, "D", **look)
+        (self.diamond,) = curve.plot([], [], "D", color=COLOURS["vermillion"], markersize=9)
+        curve.set(xscale="log", yscale="log", xlim=(2.7, 2000), ylim=(0.6, 70))
+        curve.set_xticks((3, 8, 32, 128, 512), ("3", "8", "32", "128", "512"))
+        curve.set_xticks([], minor=True)
+        curve.set_yticks((1, 3, 10, 30), ("1", "3", "10", "30"))
+        curve.set_yticks([], minor=True)
+        curve.set(title="Times fewer MACs: 1 / (1/N + 1/K²)", xlabel="channels out N", ylabel="dense / separable")
+        self.moving = [*self.bars, *self.numbers, *self.ghosts, *self.lines.values(), *self.labels.values(),
+                       self.diamond]  # fmt: skip
+
+    def update(self, now: Comparison) -> None:
+        counts = (now.dense_macs, now.depthwise_macs, now.pointwise_macs)
+        for place, (bar, number, count) in enumerate(zip(self.bars, self.numbers, counts, strict=True)):
+            bar.set_height(count)
+            number.set_text(in_short(count))
+            number.xy = (place, count)
+        for kernel, line in self.lines.items():
+            mine = kernel == now.kernel
+            line.set(linewidth=2.5 if mine else 1.2, alpha=1 if mine else 0.6)
+            self.labels[kernel].set_fontweight("bold" if mine else "normal")
+        self.diamond.set_data([now.channels_out], [now.times_fewer])
+
+
+def in_short(count: int) -> str:
+    """Three digits and a unit: 25.7M."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:,.0f}{unit}" if count >= 100 * size else f"{count / size:.3g}{unit}"
+    return str(count)
 
 
 def text(now: Comparison) -> str:
@@ -105,13 +137,20 @@ def text(now: Comparison) -> str:
     )
 
 
-def cost_explorer() -> Explorer:
-    """Turn kernel, channels, size and stride; `.result` is a Comparison."""
+def cost_explorer(veiled: bool = False) -> Explorer:
+    """Turn kernel, channels, size and stride; `.result` is a Comparison. `veiled`: after a guess."""
     controls = {
-        "kernel": toggle("kernel K", [1, 3, 5, 7], 3),
+        "kernel": toggle("kernel K", list(KERNELS), 3),
         "stride": toggle("stride", [1, 2], 1),
         "channels_in": slider("channels in M", options=CHANNELS, value=64),
         "channels_out": slider("channels out N", options=CHANNELS, value=128),
-        "size": slider("input side", options=SIZES, value=56),
+        "size": slider("input side, px", options=SIZES, value=56),
     }
-    return Explorer(controls, compare, draw, text)
+    veil = Veil("At which kernel does the split stop paying?", lambda first: losing_kernel(), choices=list(KERNELS))
+    return Explorer(controls, compare, CostPicture, text, veil=veil if veiled else None)
+
+
+def losing_kernel() -> int:
+    """The one kernel at which the split costs more than the dense layer, whatever the channels."""
+    (kernel,) = (k for k in KERNELS if all(compare(k, 1, channels, 1).times_fewer < 1 for channels in CHANNELS))
+    return kernel

@@ -1,12 +1,14 @@
 """Blocks in full, for a page that goes on while the reader's own are unfinished; and what both pages need.
 
-The first page writes `conv_norm`, `round_to_8`, `shares`, `copy_by_order`, `settle` and `difference` out; a test holds
-the two to the same code.
+The first page writes `conv_norm`, `round_to_8` and `shares` out, and `copy_by_order`, `settle` and `difference`, which
+are the core's; a test holds them to the same code.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from helpers import alike
 
 
 def conv_norm(channels_in, channels_out, kernel, stride=1, groups=1, act=nn.ReLU, eps=1e-5):
@@ -59,14 +61,11 @@ class SqueezeExcite(nn.Module):
 
 def finished(mine: type[nn.Module], ours: type[nn.Module], x: torch.Tensor, *settings: tuple) -> type[nn.Module]:
     """`mine`, or `ours` until `mine(*one)` gives a tensor for `x` with each of the settings: a page can then go on."""
-    try:
-        results = [mine(*one)(x) for one in settings]
-    except Exception:
-        results = [None]
-    if all(isinstance(result, torch.Tensor) for result in results):
-        return mine
-    print(f"{mine.__name__} is not written yet: the page goes on with a finished one.")
-    return ours
+
+    def works(make):
+        return all(isinstance(make(*one)(x), torch.Tensor) for one in settings) or None
+
+    return alike.finished(mine, ours, works)
 
 
 def shares(layers, what):
@@ -76,30 +75,3 @@ def shares(layers, what):
         per_kind[layer.kind] = per_kind.get(layer.kind, 0) + getattr(layer, what)
     total = sum(per_kind.values())
     return {kind: 100 * value / total for kind, value in per_kind.items()}
-
-
-def copy_by_order(source, target):
-    """Copy all tensors into a network that has the same shapes in the same order; ValueError if it has not."""
-    tensors, names = list(source.state_dict().values()), list(target.state_dict())
-    if [t.shape for t in tensors] != [t.shape for t in target.state_dict().values()]:
-        raise ValueError("the two networks' tensors differ in number, shape or order")
-    target.load_state_dict(dict(zip(names, tensors, strict=True)))
-    return target.eval()
-
-
-@torch.no_grad()
-def settle(model, images):
-    """One batch in training mode: BatchNorm takes its mean and variance from it."""
-    for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = None
-    model.train()(images)
-    return model.eval()
-
-
-@torch.no_grad()
-def difference(mine, reference, images):
-    """max|Δ| / max|y| after copying the settled reference's tensors into `mine`."""
-    expected = settle(reference, images)(images)
-    gap = copy_by_order(reference, mine)(images) - expected
-    return (gap.abs().max() / expected.abs().max()).item()

@@ -33,77 +33,120 @@ def run_switched_off(block: type[nn.Module], *settings: int, x: torch.Tensor) ->
 
 
 def images(channels: int, side: int = 6) -> torch.Tensor:
+    """Two random images [2,channels,side,side], the same every time."""
     return torch.randn(2, channels, side, side, generator=torch.Generator().manual_seed(channels))
 
 
 class NoResidual(InvertedResidual):
+    """Wrong: never adds what came in."""
+
     def forward(self, x):
         return self.layers(x)
 
 
 class ReluAfterwards(InvertedResidual):
+    """Wrong: an activation after the sum."""
+
     def forward(self, x):
         return F.relu6(super().forward(x))
 
 
+class ReluAfterTheSum(InvertedResidual):
+    """Wrong: an activation after the sum, where there is a sum."""
+
+    def forward(self, x):
+        return F.relu6(super().forward(x)) if self.residual else self.layers(x)
+
+
 class Twice(InvertedResidual):
+    """Wrong: adds the block's answer to itself."""
+
     def forward(self, x):
         return self.layers(x) + self.layers(x) if self.residual else self.layers(x)
 
 
 class OnlyWhereNot(InvertedResidual):
+    """Wrong: adds where it should not, and only there."""
+
     def forward(self, x):
         return self.layers(x) if self.residual else x + self.layers(x)
 
 
 class ByShape(InvertedResidual):
+    """Wrong where the residual is switched off: goes by the shapes alone."""
+
     def forward(self, x):
         y = self.layers(x)
         return x + y if x.shape == y.shape else y
 
 
 class ActivationBefore(InvertedResidual):
+    """Wrong: an activation before the sum."""
+
     def forward(self, x):
         y = F.relu6(self.layers(x))
         return x + y if self.residual else y
 
 
+class ActivationBeforeTheSum(InvertedResidual):
+    """Wrong: an activation before the sum, where there is a sum."""
+
+    def forward(self, x):
+        return x + F.relu6(self.layers(x)) if self.residual else self.layers(x)
+
+
 class NoRelu(SqueezeExcite):
+    """Wrong: no ReLU between the two convolutions."""
+
     def forward(self, x):
         return x * F.hardsigmoid(self.excite(self.squeeze(x.mean((2, 3), keepdim=True))))
 
 
 class Relu6(SqueezeExcite):
+    """Wrong: ReLU6 between them."""
+
     def forward(self, x):
         return x * F.hardsigmoid(self.excite(F.relu6(self.squeeze(x.mean((2, 3), keepdim=True)))))
 
 
 class SoftSigmoid(SqueezeExcite):
+    """Wrong: the true sigmoid."""
+
     def forward(self, x):
         return x * torch.sigmoid(self.excite(self.squeeze(x.mean((2, 3), keepdim=True)).relu()))
 
 
 class NoSigmoid(SqueezeExcite):
+    """Wrong: factors that are not squeezed into 0…1."""
+
     def forward(self, x):
         return x * self.excite(self.squeeze(x.mean((2, 3), keepdim=True)).relu())
 
 
 class OnlyFactors(SqueezeExcite):
+    """Wrong: gives the factors, and not the maps times them."""
+
     def forward(self, x):
         return F.hardsigmoid(self.excite(self.squeeze(x.mean((2, 3), keepdim=True)).relu()))
 
 
 class Added(SqueezeExcite):
+    """Wrong: adds the factors."""
+
     def forward(self, x):
         return x + F.hardsigmoid(self.excite(self.squeeze(x.mean((2, 3), keepdim=True)).relu()))
 
 
 class NotSqueezed(SqueezeExcite):
+    """Wrong: a factor for each position, no mean over the map."""
+
     def forward(self, x):
         return x * F.hardsigmoid(self.excite(self.squeeze(x).relu()))
 
 
 class MeanOfTheBatch(SqueezeExcite):
+    """Wrong: one mean for all images of the batch."""
+
     def forward(self, x):
         return x * F.hardsigmoid(self.excite(self.squeeze(x.mean((0, 2, 3), keepdim=True)).relu()))
 
@@ -143,15 +186,18 @@ EXERCISES = {
             "The other way round: those are the points that can be found again.": lambda numbers, d: (
                 (numbers > 0).sum(dim=1) >= d
             ),
-            "You asked whether *any* number was set to zero; a point can spare some of them.": lambda numbers, d: (
-                numbers <= 0
-            ).any(dim=1),
+            "You asked whether *any* number was set to zero; a point can spare some of them.": (
+                lambda numbers, d: (numbers <= 0).any(dim=1),
+                lambda numbers, d: (numbers < 0).any(dim=1),
+            ),
             "You asked whether *all* numbers are gone; fewer than d left are too few.": lambda numbers, d: (
                 numbers <= 0
             ).all(dim=1),
             "That is a count; the answer is True or False for each point.": lambda numbers, d: (numbers > 0).sum(dim=1),
-            "That is one number for all points; the answer is True or False for each point.": lambda numbers, d: (
-                ((numbers > 0).sum(dim=1) < d).float().mean()
+            "That is one number for all points; the answer is True or False for each point.": (
+                lambda numbers, d: ((numbers > 0).sum(dim=1) < d).float().mean(),
+                lambda numbers, d: ((numbers > 0).sum(dim=1) < d).sum(),
+                lambda numbers, d: (numbers > 0).sum() < d,
             ),
         },
     ),
@@ -169,11 +215,17 @@ EXERCISES = {
         "sees it; below, the scores will.",
         mistakes={
             "Where both ends have the same shape (self.residual), the input is added.": NoResidual,
-            "There is no activation after the sum: what is passed on is narrow and linear.": ReluAfterwards,
+            "There is no activation after the sum: what is passed on is narrow and linear.": (
+                ReluAfterwards,
+                ReluAfterTheSum,
+            ),
             "You added the layers' output to itself; the *input* is added to it.": Twice,
             "The other way round: add where self.residual is true.": OnlyWhereNot,
             "Right for every shape; but ask self.residual, because the page switches one off by it.": ByShape,
-            "What the projection gives goes into the sum as it is, with no activation.": ActivationBefore,
+            "What the projection gives goes into the sum as it is, with no activation.": (
+                ActivationBefore,
+                ActivationBeforeTheSum,
+            ),
         },
     ),
     "4.4": Exercise(
@@ -240,7 +292,10 @@ EXERCISES = {
             "You did not divide by 6: at x = 3 the factor must be 1.": lambda x: x * F.relu6(x + 3),
             "That is the hard sigmoid, the factor; x is multiplied by it.": lambda x: F.relu6(x + 3) / 6,
             "That is swish with the smooth sigmoid; the hard one is asked.": lambda x: x * torch.sigmoid(x),
-            "You cut x at 6; h-swish goes on as x.": lambda x: (x * F.relu6(x + 3) / 6).clamp(max=6),
+            "You cut x at 6; h-swish goes on as x.": (
+                lambda x: (x * F.relu6(x + 3) / 6).clamp(max=6),
+                lambda x: F.relu6(x) * F.relu6(x + 3) / 6,
+            ),
             "Add 3 before you cut: ReLU6(x + 3), not ReLU6(x) + 3.": lambda x: x * (F.relu6(x) + 3) / 6,
             "The factor must stop at 1: ReLU6, not ReLU.": lambda x: x * F.relu(x + 3) / 6,
         },

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from helpers.explorer import Explorer, slider
+from helpers.explorer import Explorer, Picture, Veil, slider
 from helpers.plots import COLOURS
 
 DIMENSIONS = (2, 3, 4, 5, 8, 15, 30, 60)
 DATA = (2, 3, 5, 8, 15)
 POINTS, TURNS = 400, 2
+EDGE = 1.35  # of the two panels that show points
 
 
 @dataclass(frozen=True)
@@ -56,37 +57,45 @@ def round_trip(dimensions: int = 3, seed: int = 0, data: int = 2) -> RoundTrip:
     return RoundTrip(dimensions, data, seed, points, back, (numbers > 0).sum(dim=1) < data)
 
 
-def draw(trip: RoundTrip) -> Figure:
-    """The spiral, what comes back (both by their first two coordinates), and the share lost beside the expected one."""
-    figure = Figure(figsize=(10, 3.7), layout="none")  # a layout engine would double the time of a change
-    figure.subplots_adjust(left=0.09, right=0.985, top=0.9, bottom=0.24, wspace=0.36)
-    before, after, shares = figure.subplots(1, 3)
-    panels = [
-        (before, trip.points, f"The spiral, d = {trip.data}"),
-        (after, trip.back, f"Back from n = {trip.dimensions}"),
-    ]
-    for axis, where, title in panels:
-        seen = where[:, :2]
-        axis.plot(*seen[~trip.lost].T, "o", markersize=2.5, color=COLOURS["blue"], label="can be recovered")
-        axis.plot(*seen[trip.lost].T, "x", markersize=4, markeredgewidth=1, color=COLOURS["vermillion"], label="lost")
-        axis.set(
-            title=title, xlabel="first coordinate", ylabel="second coordinate", xlim=(-1.35, 1.35), ylim=(-1.35, 1.35)
-        )
-        axis.set_aspect("equal")  # the same scale in every state, so that a change can be seen
-        axis.locator_params(nbins=4)
-    if outside := int((trip.back[:, :2].abs() > 1.35).any(dim=1).sum()):  # a matrix that nearly flattens the plane
-        after.text(0.03, 0.03, f"{outside} points lie outside", transform=after.transAxes, fontsize=8)
-    before.legend(loc="upper left", bbox_to_anchor=(-0.25, -0.17), ncols=2, handletextpad=0.1, columnspacing=1)
-    # The flat spiral's curve stays as a ghost, so that the change can be seen.
-    for data, colour in dict.fromkeys(((2, "#AAAAAA" if trip.data > 2 else "black"), (trip.data, "black"))):
-        average = [100 * expected_share(n, data) for n in DIMENSIONS]
-        shares.plot(average, "o-", color=colour, markersize=4, linewidth=1, label=f"average, d = {data}")
-    here = DIMENSIONS.index(trip.dimensions)
-    shares.plot(here, 100 * trip.share_lost, "D", color=COLOURS["vermillion"], markersize=9, label="this matrix")
-    shares.legend(loc="upper right", bbox_to_anchor=(1.06, -0.17), ncols=3, handletextpad=0.3, columnspacing=1)
-    shares.set_xticks(range(len(DIMENSIONS)), DIMENSIONS)
-    shares.set(title="Points lost", xlabel="dimensions n", ylabel="share of the points (%)", ylim=(-4, 104))
-    return figure
+class SpiralPicture(Picture):
+    """The spiral, what comes back (both by their first two coordinates), and the share lost beside the expected one.
+
+    The axes stay as they are in every state, so that a change can be seen.
+    """
+
+    def __init__(self):
+        self.figure = Figure(figsize=(10, 3.7), layout="none")
+        self.figure.subplots_adjust(left=0.07, right=0.985, top=0.9, bottom=0.24, wspace=0.3)
+        before, after, shares = self.figure.subplots(1, 3)
+        self.points = []  # of each panel: the kept ones, the lost ones
+        for axis in (before, after):
+            kept = axis.plot([], [], "o", markersize=2.5, color=COLOURS["blue"], label="can be recovered")
+            lost = axis.plot([], [], "x", markersize=4, markeredgewidth=1, color=COLOURS["vermillion"], label="lost")
+            self.points.append((*kept, *lost))
+            axis.set(xlabel="first coordinate", ylabel="second coordinate", xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE))
+            axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
+        self.titles = [axis.set_title("", loc="left") for axis in (before, after)]
+        self.outside = after.text(0.03, 0.03, "", transform=after.transAxes, fontsize=8)
+        before.legend(loc="upper left", bbox_to_anchor=(-0.25, -0.17), ncols=2, handletextpad=0.1, columnspacing=1)
+        places, flat = range(len(DIMENSIONS)), [100 * expected_share(n) for n in DIMENSIONS]
+        shares.plot(places, flat, "o-", color="#AAAAAA", markersize=4, linewidth=1, label="average, d = 2")
+        (self.average,) = shares.plot(places, flat, "o-", color="black", markersize=4, linewidth=1, label="average")
+        (self.mine,) = shares.plot([], [], "D", color=COLOURS["vermillion"], markersize=9, label="this matrix")
+        shares.legend(loc="upper right", bbox_to_anchor=(1.06, -0.17), ncols=3, handletextpad=0.3, columnspacing=1)
+        shares.set_xticks(places, DIMENSIONS)
+        shares.set(title="Points lost", xlabel="dimensions n", ylabel="share of the points (%)", ylim=(-4, 104))
+        self.moving = [*self.points[0], *self.points[1], *self.titles, self.outside, self.average, self.mine]
+
+    def update(self, trip: RoundTrip) -> None:
+        for where, (kept, lost) in zip((trip.points, trip.back), self.points, strict=True):
+            kept.set_data(*where[~trip.lost, :2].T)
+            lost.set_data(*where[trip.lost, :2].T)
+        self.titles[0].set_text(f"The spiral, d = {trip.data}")
+        self.titles[1].set_text(f"Back from n = {trip.dimensions}")
+        outside = int((trip.back[:, :2].abs() > EDGE).any(dim=1).sum())  # of a matrix that nearly flattens the plane
+        self.outside.set_text(f"{outside} points lie outside" if outside else "")
+        self.average.set_ydata([100 * expected_share(n, trip.data) for n in DIMENSIONS])
+        self.mine.set_data([DIMENSIONS.index(trip.dimensions)], [100 * trip.share_lost])
 
 
 def text(trip: RoundTrip) -> str:
@@ -99,11 +108,15 @@ def text(trip: RoundTrip) -> str:
     )
 
 
-def spiral_explorer() -> Explorer:
-    """Turn the numbers of dimensions and the seed of the random matrix; `.result` is a RoundTrip."""
+def spiral_explorer(veiled: bool = False) -> Explorer:
+    """Turn the numbers of dimensions and the seed of the random matrix; `.result` is a RoundTrip.
+
+    `veiled`: nothing is shown until the share lost in the first state has been guessed.
+    """
     controls = {
         "dimensions": slider("dimensions n", options=DIMENSIONS, value=3),
         "data": slider("of the data, d", options=DATA, value=2),
         "seed": slider("seed", 0, 19, value=0),
     }
-    return Explorer(controls, round_trip, draw, text)
+    veil = Veil("With n = 3, what share of a plane's points is lost?", lambda first: 100 * first.share_lost, unit="%")
+    return Explorer(controls, round_trip, SpiralPicture, text, veil=veil if veiled else None, text_height=44)

@@ -16,6 +16,7 @@ from helpers.models import mobilenet_v1, mobilenet_v2
 from helpers.runs import studies
 
 GRID = DATA / "results" / "cost_grid.csv"
+OWN = "own"  # the course's MobileNetV2 for CIFAR-10: a first stride of 1
 FAMILIES = {
     "mobilenet_v1": mobilenet_v1,
     "mobilenet_v2": mobilenet_v2,
@@ -25,9 +26,10 @@ FAMILIES = {
     "mobilenet_v3_large": lambda width, classes: torchvision.models.mobilenet_v3_large(
         width_mult=width, num_classes=classes
     ),
+    OWN: lambda width, classes: mobilenet_v2(width, classes, stem_stride=1),
 }
 WIDTHS = (0.25, 0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-RESOLUTIONS = (32, 64, 96, 128, 160, 192, 224)
+RESOLUTIONS = (16, 24, 32, 64, 96, 128, 160, 192, 224)
 
 
 class Cost(NamedTuple):
@@ -44,7 +46,7 @@ class Cost(NamedTuple):
 
 
 def build(family: str, width: float, classes: int = 1000) -> nn.Module:
-    """A network of one of FAMILIES with fresh random weights, in eval mode, as published: its first stride is 2."""
+    """A network of one of FAMILIES with fresh random weights, in eval mode; the published ones' first stride is 2."""
     if family not in FAMILIES:
         raise ValueError(f"families are {', '.join(FAMILIES)}, not {family!r}")
     return FAMILIES[family](width, classes).eval()

@@ -31,6 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def units(options: argparse.Namespace) -> list[dict]:
+    """One network a seed that is asked for."""
     recipe = recipe_of(options, ZOO).columns()
     return [{"blocks": 7, "width": 0.72, "seed": seed, **recipe} for seed in options.seed]
 

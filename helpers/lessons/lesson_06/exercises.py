@@ -1,11 +1,13 @@
 """Exercises of lesson 06."""
 
 from helpers.exercises import Exercise
+from helpers.lessons.lesson_06.to_write import CACHE, KEEP_STILL, MEAN_LOSS, RENORMALISE, UNFREEZE
 
 _IMAGES, _FEATURES = 50_000, 1280
 
 EXERCISES = {
-    "6.1": Exercise(
+    "6.1": CACHE,
+    "6.2": Exercise(
         _IMAGES * _FEATURES * 4 / 1e6,
         "50,000 images × 1,280 features × 4 bytes. Enlarged to 64 pixels and kept as float32, the images themselves "
         "would take 2,458 MB.",
@@ -23,7 +25,7 @@ EXERCISES = {
         digits=3,
         hint="Multiply: images × features × bytes a feature.",
     ),
-    "6.2": Exercise(
+    "6.3": Exercise(
         frozenset({"random crops", "random brightness"}),
         "each epoch shows other pixels, and other pixels have other features. The other three only change what is done "
         "with the features.",
@@ -45,7 +47,7 @@ EXERCISES = {
         },
         hint="What does the frozen network's output depend on?",
     ),
-    "6.3": Exercise(
+    "6.4": Exercise(
         65,
         "65 → 33 → 17 → 9 → 5 → 3. Each halving rounds up (kernel 3, stride 2, padding 1), so n pixels leave a side of "
         "n / 32, rounded up; 64 still leave 2.",
@@ -60,7 +62,8 @@ EXERCISES = {
         unit="pixels",
         hint="An odd side is rounded up when it is halved. From 3 go back five times, to the smallest that fits.",
     ),
-    "6.4": Exercise(
+    "6.5": RENORMALISE,
+    "6.6": Exercise(
         29,
         "the part that is left shrinks to 0.9ⁿ, and 0.9²⁸ = 0.052, 0.9²⁹ = 0.047. An epoch of 1,000 images in batches "
         "of 32 has more batches than that.",
@@ -76,18 +79,45 @@ EXERCISES = {
         unit="batches",
         hint="After n batches 0.9ⁿ of the way is left: when is that at most 0.05?",
     ),
-    "6.5": Exercise(
+    "6.7": KEEP_STILL,
+    "6.8": MEAN_LOSS,
+    "6.9": Exercise(
+        frozenset({"BatchNorm still", "no augmentation"}),
+        "with moving statistics or moving pixels the network's answer to an image is another one in each epoch. The "
+        "other three repairs change what the answer is, not whether it stays.",
+        {
+            "One of the two is there. What else makes an image's features other ones in each epoch?": frozenset(
+                {"BatchNorm still"}
+            ),
+            "One is there. What else changes an image's features, although its pixels stay?": frozenset(
+                {"no augmentation"}
+            ),
+            "A wrong normalisation is wrong in the same way in each epoch: its features can be kept.": frozenset(
+                {"BatchNorm still", "no augmentation", "its own normalisation"}
+            ),
+            "Small images have features that can be kept, too; they are only worse ones.": frozenset(
+                {"BatchNorm still", "no augmentation", "larger images"}
+            ),
+            "The test images are no part of the training: their features may be computed as often as you "
+            "like.": frozenset({"BatchNorm still", "no augmentation", "clean test images"}),
+        },
+        hint="When does the network give the same image the same features in each epoch?",
+    ),
+    "6.10": UNFREEZE,
+    "6.11": Exercise(
         72.154 - 71.878,
-        "72.154 − 71.878. The same network, trained by a newer recipe: a quarter of a point.",
+        "72.154 − 71.878: the same network, trained by a newer recipe, is a quarter of a point better.",
         {
             "The sign is wrong: the old weights are the worse ones.": 71.878 - 72.154,
             "That is the difference in top-5 accuracy.": 90.822 - 90.286,
-            "That is a share. In percentage points it is a hundred times as much.": (72.154 - 71.878) / 100,
             "That is the new accuracy. How far is it from the old one?": 72.154,
+            "That is the old accuracy. How far is the new one from it?": 71.878,
+            "That is the difference as per cent of the old accuracy; the plain difference is meant.": 100
+            * (72.154 / 71.878 - 1),
         },
         tolerance=0.03,
         unit="points",
         digits=2,
-        hint="The top-1 accuracy of IMAGENET1K_V2 minus that of IMAGENET1K_V1.",
+        hint="The top-1 accuracy (acc@1) of IMAGENET1K_V2 minus that of IMAGENET1K_V1.",
     ),
 }

@@ -3,21 +3,20 @@
 Labels a class × (scratch, frozen, fine-tuned) × seeds. Labelled are training images of the sample, judged is once, on
 the sample's test images; all three see 64 pixels. scratch: MobileNetV2 with random weights. frozen: a linear head on
 the shipped backbone's features. fine-tuned: from that head on, all weights at a small learning rate. From scratch gets
-twice the images that fine-tuning gets, or more. A row a network. --pilot chooses learning rates on training images that
-are not among the labelled ones → transfer_pilot.csv.
+twice the images that fine-tuning gets, or more. A row a network. --pilot chooses, on training images that are not
+labelled: learning rates → transfer_pilot.csv, and how long the frozen network's head learns → transfer_steps.csv.
 """
 
 import argparse
 import copy
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
-from helpers.evaluation import accuracy, predict
+from helpers.evaluation import accuracy, mean_interval, predict
 from helpers.models import Pretrained, load_pretrained, mobilenet_v2
 from helpers.results import columns_of, read_results
 from helpers.runs import studies
@@ -25,13 +24,19 @@ from helpers.runs.recipes import HOW_HEAD, by_adam, new_head
 from helpers.training import cache_features, fit
 
 REGIMES = ("frozen", "fine-tuned", "scratch")
-EPOCHS = {  # of 10, 50, 250 and 500 labels a class; the head counts steps instead
+EPOCHS = {  # by the labels a class
     "fine-tuned": {10: 30, 50: 10, 250: 4, 500: 3},
     "scratch": {10: 60, 50: 24, 250: 10, 500: 8},
 }
 RATES = {"frozen": 1e-3, "fine-tuned": 0.01, "scratch": 0.03}
 PILOT = {"frozen": (3e-4, 1e-3, 3e-3), "fine-tuned": (3e-3, 1e-2, 3e-2), "scratch": (0.01, 0.03, 0.1, 0.3)}
-AUGMENT, BATCH_SIZE, HEAD_STEPS, WEIGHT_DECAY = ("crop", "flip"), 50, 500, 5e-4
+HEAD_STEPS = {10: 125, 50: 250, 250: 1000, 500: 1000}  # a head alone counts steps, by the labels a class
+STEPS_TRIED, LABELS_TRIED = (
+    (30, 60, 125, 250, 500, 1000, 2500, 5000),
+    (10, 50, 250, 400),
+)  # 500 would leave none to judge
+PHASE_1 = 500  # steps of the head before fine-tuning
+AUGMENT, BATCH_SIZE, WEIGHT_DECAY = ("crop", "flip"), 50, 5e-4
 
 KEY = ("labels_per_class", "regime", "seed")
 
@@ -51,11 +56,12 @@ def labelled(train: ImageSet, per_class: int, seed: int) -> torch.Tensor:
 
 
 def train_head(
-    features: torch.Tensor, labels: torch.Tensor, lr: float = 1e-3, seed: int = 0, device: str = "cpu"
-) -> nn.Linear:
-    """A linear layer from features [N,D] to ten scores: whole epochs of about HEAD_STEPS steps of Adam in all."""
+    features: torch.Tensor, labels: torch.Tensor, steps: int = PHASE_1, lr: float = 1e-3, seed: int = 0,
+    device: str = "cpu",
+) -> nn.Linear:  # fmt: skip
+    """A linear layer from features [N,D] to ten scores: whole epochs of about so many `steps` of Adam in all."""
     head, batches = new_head(features, labels, 100, seed)
-    by_adam(head, batches, epochs=max(1, HEAD_STEPS // len(batches)), lr=lr, device=device)
+    by_adam(head, batches, epochs=max(1, steps // len(batches)), lr=lr, device=device)
     return head.cpu()
 
 
@@ -88,14 +94,14 @@ class Study:
 
     def logits(
         self, regime: str, which: torch.Tensor, epochs: int, lr: float, seed: int, log, checkpoint: Path | None = None,
-        device: str = "cpu",
+        device: str = "cpu", head_steps: int = PHASE_1,
     ) -> torch.Tensor:  # fmt: skip
         """Train on the training images `which`; the answer to every test image [N,10]."""
         head = None
         if regime != "scratch":
             train_features, test_features = self.features(device)
             rate = lr if regime == "frozen" else RATES["frozen"]
-            head = train_head(train_features[which], self.train.labels[which], rate, seed, device)
+            head = train_head(train_features[which], self.train.labels[which], head_steps, rate, seed, device)
             if regime == "frozen":
                 return head.requires_grad_(False)(test_features)
         model = network(regime, self.backbone, head, seed)
@@ -109,7 +115,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[10, 50, 250, 500], choices=[10, 50, 250, 500])
     parser.add_argument("--regimes", nargs="+", default=list(REGIMES), choices=REGIMES)
     parser.add_argument("--seeds", type=studies.seed, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--pilot", action="store_true", help="three learning rates each, seed 0, validated")
+    parser.add_argument("--pilot", action="store_true", help="learning rates, and steps of a head, validated")
     studies.arguments(parser)
 
 
@@ -132,10 +138,10 @@ def measure(unit: dict, run: studies.Run) -> dict:
     study, kind = made[judged], "validation" if pilot else "test"
     logits = study.logits(
         regime, which, 1 if limit and unit["epochs"] else unit["epochs"], float(unit["lr"]), seed, run.log,
-        run.checkpoint("transfer", unit, *KEY, "lr"), run.options.device,
+        run.checkpoint("transfer", unit, *KEY, "lr"), run.options.device, unit["head_steps"],
     )  # fmt: skip
     result = accuracy(logits, study.test.labels, f"{study.test.source}, {kind} images")
-    run.log(f"{labels} a class, {regime}, lr {unit['lr']}, seed {seed}: {result}")
+    run.log(f"{labels} a class, {regime}, lr {unit['lr']}, {unit['head_steps']} steps, seed {seed}: {result}")
     return {**columns_of(result), "source": result.source}
 
 
@@ -146,64 +152,84 @@ def without(which: torch.Tensor, count: int) -> torch.Tensor:
     return torch.nonzero(rest).flatten()
 
 
+def head_steps(regime: str, labels: int, pilot: bool) -> int:
+    """How long the head learns: the pilot tried its rates on one length, and the lengths afterwards."""
+    lengths = {"fine-tuned": PHASE_1, "frozen": PHASE_1 if pilot else HEAD_STEPS[labels]}
+    return lengths.get(regime, 0)
+
+
 def units(options: argparse.Namespace) -> list[dict]:
     """Every network that is asked for, in the order of the seeds: an interrupted run leaves whole curves behind."""
     return [
         {"labels_per_class": labels, "regime": regime, "seed": seed, "epochs": EPOCHS.get(regime, {}).get(labels, 0),
-         "lr": f"{lr:g}"}
+         "head_steps": head_steps(regime, labels, options.pilot), "lr": f"{lr:g}"}
         for seed in ([0] if options.pilot else options.seeds)
         for labels in options.labels
+        if labels in LABELS_TRIED or not options.pilot
         for regime in options.regimes
         for lr in (PILOT[regime] if options.pilot else [RATES[regime]])
     ]  # fmt: skip
 
 
-HOW = (labelled, train_head, network, Study, without, measure, EPOCHS, RATES, AUGMENT, BATCH_SIZE, HEAD_STEPS,
-       WEIGHT_DECAY, *HOW_HEAD, Batches, mobilenet_v2, cache_features, predict)  # fmt: skip
+def units_of_steps(options: argparse.Namespace) -> list[dict]:
+    """The frozen network's heads that learned for so many steps, for the seeds asked for."""
+    return [
+        {"labels_per_class": labels, "regime": "frozen", "seed": seed, "head_steps": steps, "epochs": 0,
+         "lr": f"{RATES['frozen']:g}"}
+        for seed in options.seeds
+        for labels in LABELS_TRIED
+        for steps in STEPS_TRIED
+        if "frozen" in options.regimes
+    ]  # fmt: skip
+
+
+HOW = (labelled, train_head, network, Study, without, measure, EPOCHS, RATES, AUGMENT, BATCH_SIZE, WEIGHT_DECAY,
+       *HOW_HEAD, Batches, mobilenet_v2, cache_features, predict)  # fmt: skip
 STUDY = studies.Study("transfer.csv", KEY, units, measure, prepare=prepare, made_by=HOW)
 PILOT_STUDY = studies.Study("transfer_pilot.csv", (*KEY, "lr"), units, measure, prepare=prepare, made_by=(*HOW, PILOT))
+STEPS_STUDY = studies.Study(
+    "transfer_steps.csv", (*KEY, "head_steps"), units_of_steps, measure, prepare=prepare, made_by=HOW
+)
 
 
 def run(options: argparse.Namespace, log) -> int:
-    return studies.run(options, log, PILOT_STUDY if options.pilot else STUDY)
+    return studies.run(options, log, *((PILOT_STUDY, STEPS_STUDY) if options.pilot else (STUDY,)))
 
 
 # ---------------------------------------------------------------------------------------------- what came of it
 
 
+def accuracies(rows: list[dict], regime: str, labels: int) -> list[float]:
+    """Of data/results/transfer.csv, in per cent, one a seed in their order."""
+    found = [row for row in rows if (row["regime"], row["labels_per_class"]) == (regime, labels)]
+    return [100 * row["accuracy"] for row in sorted(found, key=lambda row: row["seed"])]
+
+
+def counts(rows: list[dict]) -> list[int]:
+    """The numbers of labels a class that there are rows of."""
+    return sorted({row["labels_per_class"] for row in rows})
+
+
 def table() -> str:
-    """Mean accuracy of the seeds (lowest to highest) for each number of labels, from data/results/transfer.csv."""
+    """Mean accuracy of the seeds and its 95 % interval for each number of labels, from data/results/transfer.csv."""
     rows = read_results("transfer.csv")
-    head = " " * 12 + "".join(f"{name:>23}" for name in reversed(REGIMES))
-    lines = [f"{rows[0]['source']}; mean of three seeds (lowest to highest)", head]
-    for count in sorted({row["labels_per_class"] for row in rows}):
-        lines.append(f"{count:3} a class ")
+    lines = [f"{rows[0]['source']}; mean of three seeds (95 % interval over seeds)"]
+    lines.append(" " * 12 + "".join(f"{name:>23}" for name in reversed(REGIMES)))
+    for labels in counts(rows):
+        lines.append(f"{labels:3} a class ")
         for name in reversed(REGIMES):
-            found = _accuracies(rows, name, count)
-            lines[-1] += f"{f'{sum(found) / len(found):.1f} % ({min(found):.1f} to {max(found):.1f})':>23}"
+            middle, low, high = mean_interval(accuracies(rows, name, labels))
+            lines[-1] += f"{f'{middle:.1f} % ({low:.1f} to {high:.1f})':>23}"
     return "\n".join(lines)
 
 
-def figure(live: dict):
-    """The same as curves, every seed a dot; `live` {regime: Accuracy} of a short run with 10 labels stands beside."""
-    rows = read_results("transfer.csv")
-    figure, axes = plt.subplots(figsize=(7, 4))
-    counts = sorted({row["labels_per_class"] for row in rows})
-    for name, marker, place in zip(REGIMES, "o^s", (7, 7.6, 7.3), strict=True):
-        found = [_accuracies(rows, name, count) for count in counts]
-        (line,) = axes.plot(counts, [sum(part) / len(part) for part in found], marker + "-", label=name)
-        for count, part in zip(counts, found, strict=True):
-            axes.scatter([count] * len(part), part, 14, line.get_color())
-        middle, low, high = (100 * getattr(live[name], end) for end in ("value", "low", "high"))
-        bars = [[middle - low], [high - middle]]
-        axes.errorbar(place, middle, bars, fmt=marker, mfc="white", color=line.get_color(), capsize=3)
-    axes.set(xscale="log", xlabel="labelled images a class", ylabel="accuracy in %", ylim=(0, None))
-    axes.set(xticks=counts, xticklabels=counts, title="Labels, or other people's weights? (CIFAR-10 sample)")
-    axes.minorticks_off()
-    axes.legend(loc="lower right")
-    return figure
-
-
-def _accuracies(rows: list[dict], regime: str, count: int) -> list[float]:
-    """In per cent, one a seed."""
-    return [100 * row["accuracy"] for row in rows if (row["regime"], row["labels_per_class"]) == (regime, count)]
+def gains() -> str:
+    """What fine-tuning adds to the frozen network, seed by seed on the same labels: mean and 95 % interval."""
+    rows, lines = read_results("transfer.csv"), ["fine-tuned against frozen, the same labelled images in each pair:"]
+    for labels in counts(rows):
+        pairs = zip(*(accuracies(rows, name, labels) for name in ("fine-tuned", "frozen")), strict=True)
+        each = [tuned - still for tuned, still in pairs]
+        middle, low, high = mean_interval(each)
+        seeds = ", ".join(f"{one:+.1f}" for one in each)
+        lines.append(f"{labels:3} a class {middle:+.1f} points ({low:+.1f} to {high:+.1f}); by seed {seeds}")
+    return "\n".join(lines)

@@ -1,36 +1,44 @@
 """Lesson 07: what is each part of the training recipe worth, at width 0.25? → data/results/ablation.csv
 
-Every run is the recipe with one thing changed (or two: weight decay and the number of downsamplings), with the same
-learning rate, on the same part of the zoo's training images, for few epochs: far shorter than a real training. Judged
-after the last epoch on the zoo's 5,000 validation images, and image by image against the recipe with the same seed.
-A row a run.
+Every run is the recipe with one thing changed (or two at once), with the same learning rate, on the same of the zoo's
+training images. Judged after the last epoch on the zoo's 5,000 validation images, and image by image against the recipe
+with the same seed. A row a run. Without options the short runs: 12,000 images, 3 epochs, three seeds, batches of 64;
+with --long those from which conclusions are drawn: 45,000 images, 10 epochs, five seeds, the zoo's batches of 128
+(→ ablation_long.csv).
 """
 
 import argparse
+import functools
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-import matplotlib.pyplot as plt
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from helpers.batches import Batches
 from helpers.checkpoints import History
 from helpers.costs import count_macs
 from helpers.data import ImageSet
-from helpers.evaluation import Paired, accuracy, mcnemar, predict
+from helpers.evaluation import Paired, accuracy, mcnemar, mean_interval, predict
 from helpers.models import mobilenet_v2
-from helpers.plots import COLOURS
 from helpers.results import columns_of, locked
 from helpers.runs import studies
 from helpers.runs.recipes import HOW, Recipe, some, zoo_sets
 
-FILE, WIDTH, LR = "ablation.csv", 0.25, 0.05  # half the zoo's learning rate, for half its batch
+FILE, FILE_LONG, WIDTH = "ablation.csv", "ablation_long.csv", 0.25
+LR = 0.1 / 128  # for each image of a batch: the zoo's learning rate for its batch
+SHORT = {"images": 12_000, "epochs": 3, "batch_size": 64, "seeds": 3}
+LONG = {"images": 45_000, "epochs": 10, "batch_size": 128, "seeds": 5}
+LONG_VARIANTS = (
+    "recipe", "no augmentation", "no smoothing", "no averaging", "no cosine", "neither averaging nor cosine",
+    "weight decay 4e-5", "no decay on depthwise filters", "5 downsamplings",
+)  # fmt: skip
 KEY = ("variant", "seed", "images", "epochs", "batch_size")
 RECIPE = {
     "downsamplings": 4, "weight_decay": 5e-4, "schedule": "cosine", "warmup_epochs": 0.5, "label_smoothing": 0.1,
-    "ema_decay": 0.998, "augment": "crop flip",
+    "ema_decay": 0.998, "augment": "crop flip", "decay_depthwise": "yes",
 }  # fmt: skip
 VARIANTS = {
     "recipe": {},
@@ -45,7 +53,10 @@ VARIANTS = {
     "no smoothing": {"label_smoothing": 0.0},
     "no averaging": {"ema_decay": 0.0},
     "no augmentation": {"augment": ""},
+    "neither averaging nor cosine": {"ema_decay": 0.0, "schedule": "constant"},
+    "no decay on depthwise filters": {"decay_depthwise": "no"},
 }
+SHORT_VARIANTS = tuple(list(VARIANTS)[:12])
 GRID = {  # weight decay → its runs with 5, 4 and 3 halvings
     5e-4: ("5 downsamplings", "recipe", "3 downsamplings"),
     4e-5: ("5 downsamplings, 4e-5", "weight decay 4e-5", "3 downsamplings, 4e-5"),
@@ -53,13 +64,19 @@ GRID = {  # weight decay → its runs with 5, 4 and 3 halvings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=studies.count, default=12_000, help="training images")
-    parser.add_argument("--epochs", type=studies.count, default=3)
-    parser.add_argument("--batch-size", type=studies.count, default=64)
-    parser.add_argument("--seeds", type=studies.count, default=3, help="so many, from 0")
-    parser.add_argument("--only", choices=VARIANTS, nargs="+", default=list(VARIANTS), metavar="NAME",
-                        help=f"some of: {', '.join(VARIANTS)}")  # fmt: skip
+    words = "the long runs: {images} images, {epochs} epochs, batches of {batch_size}, {seeds} seeds, if not said"
+    parser.add_argument("--long", action="store_true", help=words.format(**LONG))
+    for name, words in (("images", "training images"), ("epochs", "passes"), ("batch_size", ""), ("seeds", "from 0")):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=studies.count, help=f"{SHORT[name]}; {words}")
+    parser.add_argument("--only", choices=VARIANTS, nargs="+", metavar="NAME", help=f"some of: {', '.join(VARIANTS)}")
     studies.arguments(parser)
+
+
+def settings(options: argparse.Namespace) -> dict:
+    """What the options ask for: the keys of SHORT, and "only"."""
+    base = {**LONG, "only": LONG_VARIANTS} if options.long else {**SHORT, "only": SHORT_VARIANTS}
+    given = {name: getattr(options, name) for name in base if getattr(options, name) is not None}
+    return base | given
 
 
 def network(downsamplings: int, width: float = WIDTH) -> nn.Module:
@@ -79,19 +96,29 @@ def train(
     """One run; returns (network, History). `parts` has the keys of RECIPE."""
     torch.manual_seed(seed)
     model = network(parts["downsamplings"])
-    rest = {name: value for name, value in parts.items() if name not in ("downsamplings", "augment")}
-    recipe = Recipe(epochs, LR, augment=tuple(parts["augment"].split()), batch_size=batch_size, **rest)
-    return model, recipe.train(model, images, seed=seed, checkpoint=checkpoint, device=device, log=log)
+    rest = {name: value for name, value in parts.items() if name not in ("downsamplings", "augment", "decay_depthwise")}
+    recipe = Recipe(epochs, LR * batch_size, augment=tuple(parts["augment"].split()), batch_size=batch_size, **rest)
+    optimizer = None if parts["decay_depthwise"] == "yes" else functools.partial(without_depthwise_decay, recipe)
+    return model, recipe.train(
+        model, images, seed=seed, checkpoint=checkpoint, device=device, log=log, optimizer=optimizer
+    )
+
+
+def without_depthwise_decay(recipe: Recipe, groups: list[dict]) -> torch.optim.Optimizer:
+    """The recipe's SGD, with weight decay on every weight matrix but the depthwise filters [C,1,3,3]."""
+    decayed, rest = groups
+    depthwise = [p for p in decayed["params"] if p.ndim == 4 and p.shape[1] == 1]
+    others = [p for p in decayed["params"] if not (p.ndim == 4 and p.shape[1] == 1)]
+    kept = [{**decayed, "params": others}, {**rest, "params": depthwise}, rest]
+    return torch.optim.SGD(kept, lr=recipe.lr, momentum=recipe.momentum, nesterov=True)
 
 
 def units(options: argparse.Namespace) -> list[dict]:
     """The runs asked for. The recipe of every seed comes first, because the others are compared with it."""
-    names = ["recipe", *(name for name in options.only if name != "recipe")]
-    found = [
-        {"variant": name, "seed": seed, "images": options.images, "epochs": options.epochs,
-         "batch_size": options.batch_size}
-        for seed in range(options.seeds) for name in names
-    ]  # fmt: skip
+    asked = settings(options)
+    names = ["recipe", *(name for name in asked["only"] if name != "recipe")]
+    sizes = {name: asked[name] for name in ("images", "epochs", "batch_size")}
+    found = [{"variant": name, "seed": seed, **sizes} for seed in range(asked["seeds"]) for name in names]
     return sorted(found, key=lambda unit: unit["variant"] != "recipe")
 
 
@@ -119,7 +146,7 @@ def measure(unit: dict, run: studies.Run) -> dict:
         **RECIPE,
         **VARIANTS[unit["variant"]],
         "width": WIDTH,
-        "lr": LR,
+        "lr": LR * unit["batch_size"],
         "macs": count_macs(model, 32),
         "loss": f"{history.loss[-1]:.4g}",
         **columns_of(result),
@@ -131,12 +158,16 @@ def measure(unit: dict, run: studies.Run) -> dict:
 
 STUDY = studies.Study(
     FILE, KEY, units, measure, prepare=lambda run: zoo_sets(),
-    made_by=(network, train, judged, measure, *HOW, RECIPE, VARIANTS, WIDTH, LR, some, zoo_sets, predict, mcnemar),
+    made_by=(network, train, without_depthwise_decay, judged, measure, *HOW, RECIPE, VARIANTS, WIDTH, LR, some,
+             zoo_sets, predict, mcnemar),
 )  # fmt: skip
 
 
+STUDY_LONG = replace(STUDY, file=FILE_LONG)
+
+
 def run(options: argparse.Namespace, log) -> int:
-    return studies.run(options, log, STUDY)
+    return studies.run(options, log, STUDY_LONG if options.long else STUDY)
 
 
 # ---------------------------------------------------------------------------------------------- for the lesson
@@ -148,44 +179,59 @@ def paired(row: dict) -> Paired:
     return mcnemar(image < row["only_this"], image >= row["total"] - row["only_recipe"])
 
 
-def changes(rows: list[dict]) -> dict[str, list[Paired]]:
-    """One change of the recipe → its differences, seed by seed; the costliest change first."""
-    names = [name for name, parts in VARIANTS.items() if len(parts) == 1]
+def changes(rows: list[dict], parts: Collection[int] = (1,)) -> dict[str, list[Paired]]:
+    """A change of so many parts of the recipe → its differences, seed by seed; the costliest change first."""
+    names = [name for name, changed in VARIANTS.items() if len(changed) in parts]
+    rows = sorted(rows, key=lambda row: row["seed"])
     found = {name: [paired(row) for row in rows if row["variant"] == name] for name in names}
+    found = {name: pairs for name, pairs in found.items() if pairs}
     return dict(sorted(found.items(), key=lambda item: mean(pair.difference for pair in item[1])))
 
 
-def draw_changes(rows: list[dict]) -> Figure:
-    """The changes as points, a mark a seed, with the 95 % interval of each pair of networks."""
-    figure, axes = plt.subplots(figsize=(7.5, 4.5))
-    for place, pairs in enumerate(changes(rows).values()):
-        for seed, pair in enumerate(pairs):
-            x, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
-            look = {"fmt": "os^"[seed % 3], "color": list(COLOURS.values())[seed % 3]}
-            axes.errorbar(x, place + 0.22 * (seed - 1), xerr=[[x - low], [high - x]], capsize=2, lw=1.2, ms=5, **look,
-                          label=None if place else f"seed {seed}")  # fmt: skip
-        axes.text(1.01, place, f"{100 * mean(pair.difference for pair in pairs):+z.1f}", va="center",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
-    axes.axvline(0, color="black", linewidth=1)
-    axes.set_yticks(range(len(changes(rows))), list(changes(rows)))
-    axes.set(title="One part changed (right: mean of the seeds)")
-    axes.set_xlabel("points of validation accuracy, against the recipe of the same seed")
-    axes.invert_yaxis()
-    axes.legend(loc="lower left")
-    return figure
+def three_against_four(rows: list[dict]) -> list[float]:
+    """Points by which three halvings beat four with the same decay and seed: each decay of GRID, seed by seed."""
+    found = {(row["variant"], row["seed"]): 100 * row["accuracy"] for row in rows}
+    seeds = sorted(seed for name, seed in found if name == "recipe")
+    return [found[three, seed] - found[four, seed] for _, four, three in GRID.values() for seed in seeds]
 
 
-def draw_halvings(rows: list[dict]) -> Figure:
-    """Accuracy against the number of halvings, a line a weight decay, a small mark a seed."""
-    figure, axes = plt.subplots(figsize=(7, 3.4))
-    for (decay, names), look, colour, shift in zip(GRID.items(), "o^", ("blue", "orange"), (-0.04, 0.04), strict=True):
-        values = [[100 * row["accuracy"] for row in rows if row["variant"] == name] for name in names]
-        look = {"marker": look, "color": COLOURS[colour]}
-        places = [place + shift for place in range(3)]
-        axes.plot(places, [mean(v) for v in values], **look, label=f"weight decay {decay:g}")
-        for place, v in enumerate(values):
-            axes.plot([place + shift] * len(v), v, **look, linestyle="none", markersize=4, alpha=0.5)
-    axes.set_xticks(range(3), ["5\n32 → 1 pixel", "4\n32 → 2 pixels", "3\n32 → 4 pixels"])
-    axes.set(title="How often the network halves the image", xlabel="halvings", ylabel="validation accuracy in %")
-    axes.legend()
-    return figure
+def table(rows: list[dict]) -> str:
+    """The short runs: the recipe's accuracies, then each change of it: mean, its interval over seeds, and each seed."""
+    lines = [f"the recipe: {_recipes(rows)} %"]
+    for name, pairs in changes(rows).items():
+        points = [100 * pair.difference for pair in pairs]
+        middle, low, high = mean_interval(points)
+        each = ", ".join(f"{point:+.1f}" for point in points)
+        lines.append(f"{name:18} {middle:+z5.1f} ({low:+5.1f} to {high:+5.1f}) points: {each}")
+    return "\n".join(lines)
+
+
+def table_halvings(rows: list[dict]) -> str:
+    """Decay × halvings: MACs, the mean accuracy and each seed's; then three halvings against four, all pairs."""
+    macs, lines = {row["variant"]: row["macs"] / 1e6 for row in rows}, []
+    for decay, names in GRID.items():
+        for name, count in zip(names, (5, 4, 3), strict=True):
+            each = [100 * row["accuracy"] for row in rows if row["variant"] == name]
+            seeds = ", ".join(f"{value:.1f}" for value in each)
+            lines.append(f"{decay:g}, {count} halvings, {macs[name]:.1f}M: {mean(each):.1f} % ({seeds})")
+    middle, low, high = mean_interval(three_against_four(rows))
+    lines.append(f"three against four, six pairs: {middle:+.1f} ({low:+.1f} to {high:+.1f}) points")
+    return "\n".join(lines)
+
+
+def table_longer(rows: list[dict], anew: list[dict]) -> str:
+    """The long runs, a line a training: its difference to the recipe as both were judged, and with BatchNorm measured
+    anew in both (rows of ablation_anew.csv); intervals over images, in points."""
+    controls = {(row["variant"], row["seed"]): paired(row) for row in anew}
+    lines = [f"longer, the recipe: {_recipes(rows)} %", f"{'':36}{'as judged':24}BatchNorm anew"]
+    for name in changes(rows, parts=(1, 2)):
+        for row in sorted((row for row in rows if row["variant"] == name), key=lambda row: row["seed"]):
+            pairs = paired(row), controls.get((name, row["seed"]))
+            cells = [pair.points.replace(" points", "") if pair else "" for pair in pairs]
+            lines.append(f"{name:28} seed {row['seed']}  {cells[0]:24}{cells[1]}".rstrip())
+    return "\n".join(lines)
+
+
+def _recipes(rows: list[dict]) -> str:
+    found = sorted((row for row in rows if row["variant"] == "recipe"), key=lambda row: row["seed"])
+    return ", ".join(f"{100 * row['accuracy']:.1f}" for row in found)

@@ -3,6 +3,8 @@
 import math
 
 from helpers.exercises import Exercise
+from helpers.lessons.lesson_07.to_write import ACCUMULATE, STEP, SUGGEST
+from helpers.lessons.lesson_07.to_write_smoothing import SMOOTHED
 
 _CONFIDENT, _UNSURE = -math.log(0.91), -math.log(0.01)
 
@@ -41,7 +43,8 @@ EXERCISES = {
         digits=3,
         hint="v = 0.9 · v + 2 · (w − 3), with v = −6 and w = 0.6; then w = w − 0.1 · v.",
     ),
-    "7.2": Exercise(
+    "7.2": STEP,
+    "7.3": Exercise(
         _cosine(675 / 900),
         "775 is three quarters of the way from step 100 to step 1,000, and half of 1 + cos(¾π) is 0.146. A straight "
         "line would be at 0.025: the cosine spends its last quarter on small steps.",
@@ -56,7 +59,7 @@ EXERCISES = {
         digits=2,
         hint="schedule(775, 1000, 100), times 0.1.",
     ),
-    "7.3": Exercise(
+    "7.4": Exercise(
         _idle(5e-4),
         "momentum adds the shrinking up to ten times itself, so about exp(−1,000 · 0.05 · 5e-4 · 10) = exp(−0.25) is "
         "left. Without momentum it would be 98 %.",
@@ -73,7 +76,8 @@ EXERCISES = {
         digits=2,
         hint="idle([0.05] * 1000, 5e-4).",
     ),
-    "7.4": Exercise(
+    "7.5": SMOOTHED,
+    "7.6": Exercise(
         0.91 * _CONFIDENT + 9 * 0.01 * _UNSURE,
         "the true class has the target 0.91, each of the nine others 0.01: −0.91 · ln 0.91 − 9 · 0.01 · ln 0.01. No "
         "network gets below, however good; so losses with and without smoothing cannot be compared.",
@@ -91,7 +95,7 @@ EXERCISES = {
         digits=3,
         hint="Targets 0.91 once and 0.01 nine times; sum −target · ln(target).",
     ),
-    "7.5": Exercise(
+    "7.7": Exercise(
         frozenset({"gradients"}),
         "the next batch computes them anew. Everything else carries something from one step to the next.",
         {
@@ -122,4 +126,34 @@ EXERCISES = {
         },
         hint="What does a step read that an earlier step has written?",
     ),
+    "7.8": SUGGEST,
+    "7.9": Exercise(
+        18,
+        "half the rate, over nine times the squared norm: 2 · 9. The layer's weights now turn 18 times more slowly.",
+        {
+            "That is the schedule's part alone; the norm has grown as well.": 2,
+            "The norm counts squared: the gradient shrinks with it, and the same step turns a longer weight less.": 6,
+            "That is the norm's part, 3²; the rate has fallen as well.": 9,
+            "Upside down: how many times smaller is it?": 1 / 18,
+            "The norm counts squared, and the rate plainly: 2 · 3², not 2² · 3.": 12,
+            "Both parts squared; the rate counts plainly.": 36,
+            "Growing norms and falling rates both make it smaller: multiply.": 4.5,
+        },
+        hint="lr / ‖w‖², before and after.",
+    ),
+    "7.10": Exercise(
+        4490,
+        "(1 + s) / (10 + s) = 0.998 gives s = 4,490: a run of 564 steps never gets there.",
+        {
+            "That is how many steps an average with 0.998 looks back, 1 / (1 − 0.998).": 500,
+            "Too far: the two are equal before.": 4491,
+            "Too early: there (1 + s) / (10 + s) is still below 0.998.": 4489,
+            "Solve 1 + s = 0.998 · (10 + s): on the left stands 1 + s, not s.": 4990,
+            "That is the ablation's whole length.": 564,
+            "That is the zoo's whole length.": 5632,
+            "9 / 0.002: but 0.998 · 10 is 9.98, and not 10.": 4500,
+        },
+        hint="Solve (1 + s) / (10 + s) = 0.998 for s.",
+    ),
+    "7.11": ACCUMULATE,
 }

@@ -27,6 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def units(options: argparse.Namespace) -> list[dict]:
+    """Every pair of a learning rate and a weight decay that is asked for."""
     return [
         {"width": f"{options.width:g}", "lr": f"{lr:g}", "weight_decay": f"{decay:g}", "images": options.images,
          "epochs": options.epochs}

@@ -1,6 +1,7 @@
 """Exercises of lesson 08."""
 
 from helpers.exercises import Exercise
+from helpers.lessons.lesson_08.to_write import BRIER, HOLM, REPORTED, SEEDS
 
 _MEAN_OF_MEANS, _TRUE = 100 * (10 * 0.8 + 1) / 11, 100 * (800 + 10) / 1010
 
@@ -18,7 +19,8 @@ EXERCISES = {
         unit="images",
         hint="A standard error is √(p(1 − p)/N). By what must N grow for half of it?",
     ),
-    "8.2": Exercise(
+    "8.2": SEEDS,
+    "8.3": Exercise(
         (0.75, 0.6),
         "8 images were called cat (6 cats and 2 dogs): precision 6/8. There are 10 cats: recall 6/10.",
         {
@@ -35,7 +37,24 @@ EXERCISES = {
         digits=2,
         hint="Precision: of the images that were called cat. Recall: of the images that are cats.",
     ),
-    "8.3": Exercise(
+    "8.4": Exercise(
+        0.009 / (0.009 + 0.0495),
+        "of 1,000 images 10 are cats, 9 of them found, and 49.5 of the 990 others are called cat as well: 9 of 58.5. "
+        "With half of the images cats the same detector has a precision of 95 %.",
+        {
+            "That is the recall: of the cats, the share that is found.": 0.9,
+            "Weigh the two by how many there are: 10 cats and 990 others in 1,000 images.": 0.9 / 0.95,
+            "There are 990 others in 1,000 images, not 1,000; and those found count below the line as well.": 9 / 50,
+            "Below the line is all that is called cat: the cats that were found, too.": 9 / 49.5,
+            "Of 10 cats only 9 are found.": 10 / 59.5,
+            "That is the share of alarms that are false.": 49.5 / 58.5,
+            "That is how many of all images are called cat.": 0.0585,
+        },
+        unit="share",
+        digits=2,
+        hint="Take 1,000 images: how many cats, how many of them found, how many others called cat?",
+    ),
+    "8.5": Exercise(
         0.045,
         "45 of 50 are 0.90 right, 0.18 more than the confidence says, and the bin holds a quarter of the answers. "
         "It does not matter that the network was not sure enough: both directions count.",
@@ -51,7 +70,8 @@ EXERCISES = {
         digits=2,
         hint="Gap of the bin × share of the answers that lie in it, summed over the bins.",
     ),
-    "8.4": Exercise(
+    "8.6": BRIER,
+    "8.7": Exercise(
         22 / 1024,
         "0 or 1 heads come up in 1 + 10 of 1,024 equally likely rows of ten tosses, 9 or 10 in as many: 22/1,024. "
         "Ten images can be enough.",
@@ -65,9 +85,12 @@ EXERCISES = {
         },
         unit="share",
         digits=2,
+        tolerance=0.0006,  # 0.0215 may be rounded once more
         hint="Ten tosses have 2¹⁰ = 1,024 equally likely rows. In how many are there 0, 1, 9 or 10 heads?",
     ),
-    "8.5": Exercise(
+    "8.8": HOLM,
+    "8.9": REPORTED,
+    "8.10": Exercise(
         _MEAN_OF_MEANS - _TRUE,
         "the mean of the eleven batch means is 9/11 = 81.8 %; 810 of 1,010 images are 80.2 %. The ten images of the "
         "last batch counted as much as a hundred.",

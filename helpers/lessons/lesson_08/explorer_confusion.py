@@ -1,7 +1,9 @@
 """Lesson 08: choose a cell of the confusion matrix, see the images that are in it."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from matplotlib.figure import Figure
@@ -10,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import confusion_matrix, precision_recall
-from helpers.explorer import Explorer, counting_button, menu
+from helpers.explorer import Explorer, Picture, counting_button, menu
 from helpers.plots import COLOURS
 
 COLUMNS, ROWS = 6, 4
@@ -30,35 +32,54 @@ class Cell:
     confidence: list[float]  # of the shown ones: probability of the class that was called
 
 
-def draw(cell: Cell, images: ImageSet) -> Figure:
-    figure = Figure(figsize=(9.9, 4.3), layout="none")  # fixed margins: half the time of a computed layout
-    matrix = figure.add_axes((0.098, 0.2, 0.36, 0.72))
-    classes, counts = len(images.classes), cell.counts
-    shade = (counts / counts.sum(1, keepdim=True).clamp(min=1)).sqrt()  # the root: rare mistakes can be seen too
-    matrix.imshow(shade.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for true, called in torch.nonzero(counts).tolist():
-        colour = "white" if shade[true, called] > 0.6 else "black"
-        matrix.text(called, true, int(counts[true, called]), ha="center", va="center", fontsize=8, color=colour)
-    place = (cell.called - 0.5, cell.true - 0.5)
-    matrix.add_patch(Rectangle(place, 1, 1, fill=False, linewidth=3, edgecolor=COLOURS["vermillion"], zorder=3))
-    matrix.set_xticks(range(classes), images.classes, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
-    matrix.set_yticks(range(classes), images.classes, fontsize=9)
-    matrix.tick_params(length=0, pad=2)
-    matrix.grid(visible=False)
-    matrix.set(title="Row: true class, column: answer")
-    pictures = figure.add_axes((0.485, 0.02, 0.51, 0.9), xticks=(), yticks=(), frame_on=False)
-    title = f"{images.classes[cell.true]}, called {images.classes[cell.called]}"
-    pictures.set_title(f"{title}: {len(cell.members)} images")
-    height, width = images.images.shape[1:3]
-    paper = torch.full((PAGE, int(1.25 * height), width + 3, 3), 255, dtype=torch.uint8)  # room for the words below
-    paper[: len(cell.shown), :height, :width] = images.images[cell.shown]
-    tall, wide = paper.shape[1:3]
-    paper = paper.view(ROWS, COLUMNS, tall, wide, 3).permute(0, 2, 1, 3, 4).reshape(ROWS * tall, COLUMNS * wide, 3)
-    pictures.imshow(paper.numpy(), aspect="auto")
-    for place, confidence in enumerate(cell.confidence):
-        x, y = place % COLUMNS * wide + width / 2, place // COLUMNS * tall + 1.1 * height
-        pictures.text(x, y, f"{confidence:.0%}", ha="center", va="center", fontsize=9)
-    return figure
+class ConfusionPicture(Picture):
+    """The whole matrix of a network, a frame around the chosen cell, and the images in it."""
+
+    def __init__(self, images: ImageSet):
+        self.images, classes = images, len(images.classes)
+        self.figure = Figure(figsize=(9.9, 3.9), layout="none")
+        matrix = self.figure.add_axes((0.098, 0.215, 0.36, 0.705))
+        self.shades = matrix.imshow([[0.0] * classes] * classes, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        style = {"ha": "center", "va": "center", "fontsize": 8}
+        self.counts = [[matrix.text(called, true, "", **style) for called in range(classes)] for true in range(classes)]
+        look = {"fill": False, "linewidth": 3, "edgecolor": COLOURS["vermillion"], "zorder": 3}
+        self.frame = matrix.add_patch(Rectangle((0, 0), 1, 1, **look))
+        matrix.set_xticks(range(classes), images.classes, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
+        matrix.set_yticks(range(classes), images.classes, fontsize=9)
+        matrix.tick_params(length=0, pad=2)
+        matrix.grid(visible=False)
+        matrix.set(title="Row: true class, column: answer")
+        pictures = self.figure.add_axes((0.485, 0.02, 0.51, 0.9), xticks=(), yticks=(), frame_on=False)
+        self.title = pictures.set_title("", loc="left")
+        height, width = images.images.shape[1:3]
+        self.tall, self.wide = int(1.25 * height), width + 3  # room for the words below
+        blank = torch.full((ROWS * self.tall, COLUMNS * self.wide, 3), 255, dtype=torch.uint8)
+        self.paper = pictures.imshow(blank.numpy(), aspect="auto")
+        self.sure = []
+        for place in range(PAGE):
+            x, y = place % COLUMNS * self.wide + width / 2, place // COLUMNS * self.tall + 1.1 * height
+            self.sure.append(pictures.text(x, y, "", ha="center", va="center", fontsize=9))
+        self.settled = [self.shades, *itertools.chain(*self.counts), *matrix.spines.values()]
+        self.moving = [self.frame, self.title, self.paper, *self.sure]
+
+    def update(self, cell: Cell) -> None:
+        counts, names = cell.counts, self.images.classes
+        if self.still != cell.network:  # the matrix and its hundred numbers
+            self.still = cell.network
+            shade = (counts / counts.sum(1, keepdim=True).clamp(min=1)).sqrt()  # the root: rare mistakes show too
+            self.shades.set_data(shade.numpy())
+            for row, numbers, shades in zip(self.counts, counts.tolist(), shade.tolist(), strict=True):
+                for text, number, dark in zip(row, numbers, shades, strict=True):
+                    text.set(text=str(number) if number else "", color="white" if dark > 0.6 else "black")
+        self.frame.set_xy((cell.called - 0.5, cell.true - 0.5))
+        self.title.set_text(f"{names[cell.true]}, called {names[cell.called]}: {len(cell.members)} images")
+        height, width = self.images.images.shape[1:3]
+        paper = torch.full((PAGE, self.tall, self.wide, 3), 255, dtype=torch.uint8)
+        paper[: len(cell.shown), :height, :width] = self.images.images[cell.shown]
+        paper = paper.view(ROWS, COLUMNS, self.tall, self.wide, 3).permute(0, 2, 1, 3, 4)
+        self.paper.set_data(paper.reshape(ROWS * self.tall, COLUMNS * self.wide, 3).numpy())
+        for place, text in enumerate(self.sure):
+            text.set_text(f"{cell.confidence[place]:.0%}" if place < len(cell.confidence) else "")
 
 
 def text(cell: Cell, classes: tuple[str, ...]) -> str:
@@ -106,9 +127,7 @@ def confusion_explorer(images: ImageSet, logits: Mapping[str, torch.Tensor]) -> 
         "called": menu("it was called", images.classes, images.classes[called]),
         "clicks": counting_button("next images"),
     }
-    return Explorer(
-        controls, compute, lambda cell: draw(cell, images), lambda cell: text(cell, images.classes), text_height=64
-    )
+    return Explorer(controls, compute, partial(ConfusionPicture, images), lambda cell: text(cell, images.classes))
 
 
 def example() -> Explorer:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from helpers.evaluation import Accuracy, accuracy
-from helpers.explorer import Explorer, menu, slider
+from helpers.explorer import Explorer, Picture, Veil, menu, slider
 from helpers.plots import COLOURS
 
 BINS = 25  # of the histogram
@@ -56,70 +57,112 @@ def curve(confidence: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, 
     return (answered / len(order)).double()[last], (right[order].cumsum(0) / answered).double()[last]
 
 
-def threshold_explorer(logits: Mapping[str, torch.Tensor], labels: torch.Tensor) -> Explorer:
+@dataclass(frozen=True)
+class Known:
+    """A network's answers on all images: how sure each is, whether it is right, and the curve of all thresholds."""
+
+    confidence: torch.Tensor  # [N]
+    right: torch.Tensor  # bool [N]
+    curve: tuple[torch.Tensor, torch.Tensor]  # coverage and accuracy
+
+    def mistakes_left(self, share: float) -> float:
+        """The share of all mistakes that is still made when only the surest `share` of the images is answered."""
+        kept = self.confidence.topk(int(share * len(self.right))).indices
+        return float((~self.right[kept]).sum() / (~self.right).sum())
+
+
+class ThresholdPicture(Picture):
+    """Coverage against accuracy for every network, and the chosen one's confidences, right and wrong, with the line."""
+
+    def __init__(self, known: Mapping[str, Known]):
+        self.known = known
+        floor = min(float(one.curve[1][-1]) for one in known.values())  # the least accuracy with all answered
+        most = max(np.histogram(one.confidence.numpy(), BINS, (0, 1))[0].max() for one in known.values())
+        self.figure = Figure(figsize=(9.9, 3.6), layout="none")
+        self.figure.subplots_adjust(left=0.075, right=0.98, top=0.9, bottom=0.16, wspace=0.2)
+        trade, counts = self.figure.subplots(1, 2)
+        self.curves = {
+            name: trade.plot(100 * one.curve[0].numpy(), 100 * one.curve[1].numpy())[0] for name, one in known.items()
+        }
+        vermillion = COLOURS["vermillion"]
+        (self.interval,) = trade.plot([], [], "_-", color=vermillion, markersize=9, markeredgewidth=2, zorder=4)
+        (self.diamond,) = trade.plot([], [], "D", color=vermillion, markersize=8, zorder=5)
+        trade.set(xlim=(-2, 103), ylim=(100 * floor - 6, 101), xlabel="coverage: images answered, %")
+        trade.set(ylabel="right, % of those answered", title="Coverage against accuracy")
+        edges = np.arange(BINS) / BINS
+        self.bars = {
+            label: counts.bar(edges, 0 * edges, 1 / BINS, align="edge", color=COLOURS[colour], label=label)
+            for label, colour in (("right", "sky"), ("wrong", "vermillion"))
+        }
+        self.line = counts.axvline(0, color="black", linewidth=2)
+        counts.set(xlim=(0, 1), ylim=(0, 1.05 * most), xlabel="confidence", ylabel="images")
+        counts.set(title="Answered: right of the line")
+        legend = counts.legend(loc="upper left")
+        bars = [bar for bars in self.bars.values() for bar in bars]
+        self.settled = [*self.curves.values(), *bars, *counts.spines.values(), legend]
+        self.moving = [self.interval, self.diamond, self.line]
+
+    def update(self, now: Answers) -> None:
+        if self.still != now.network:  # which curve is the chosen one's, and its confidences
+            self.still = now.network
+            for name, line in self.curves.items():
+                mine = name == now.network
+                line.set(color=COLOURS["blue"] if mine else "#BBBBBB", linewidth=2.2 if mine else 1.2)
+                line.set_zorder(3 if mine else 2)
+            one, below = self.known[now.network], np.zeros(BINS)
+            for label, group in (("right", one.right), ("wrong", ~one.right)):
+                part = np.histogram(one.confidence[group].numpy(), BINS, (0, 1))[0]
+                for bar, height, foot in zip(self.bars[label], part, below, strict=True):
+                    bar.set(height=height, y=foot)
+                below = below + part
+        x, y = [100 * now.coverage], now.accuracy
+        self.diamond.set_data(x if y else [], [100 * y.value] if y else [])
+        self.interval.set_data(2 * x if y else [], [100 * y.low, 100 * y.high] if y else [])
+        self.line.set_xdata([now.threshold, now.threshold])
+
+
+def text(now: Answers) -> str:
+    """What the threshold does, in two sentences."""
+    if not now.accuracy:
+        return f"<b>{now.network}, threshold {now.threshold:.2f}: no image is answered.</b>"
+    missed = now.answered - now.right
+    low, high = f"{now.accuracy.low:.1%}", f"{now.accuracy.high:.1%}"
+    return (
+        f"<b>{now.network}, threshold {now.threshold:.2f}: {now.answered:,} of {now.total:,} images are answered "
+        f"({now.coverage:.1%}), {now.accuracy.value:.1%} of them right</b> (95 % interval {low} to {high}).<br>"
+        f"{now.total - now.answered:,} go to a person. Of the {now.wrong:,} mistakes {missed:,} are still made."
+    )
+
+
+def threshold_explorer(logits: Mapping[str, torch.Tensor], labels: torch.Tensor, veiled: bool = False) -> Explorer:
     """Slide the confidence from which on a network answers; `result` is an `Answers`.
 
-    `logits` gives for each network's name its logits [N,C], all on the same images with `labels` [N].
+    `logits` gives for each network's name its logits [N,C], all on the same images with `labels` [N]. `veiled`: nothing
+    is shown until the mistakes that are left without the least sure fifth have been guessed.
     """
     if not logits:
         raise ValueError("threshold_explorer needs the logits of at least one network: {name: logits [N,C]}")
-    known = {}  # name → (confidence, was it right, curve)
+    known = {}
     for name, values in logits.items():
         accuracy(values, labels)  # an error if they do not belong together
         confidence, predicted = values.softmax(1).max(1)
-        known[name] = (confidence, predicted == labels, curve(confidence, predicted == labels))
-    floor = min(float(shares[-1]) for _, _, (_, shares) in known.values())  # the least accuracy with all answered
-
-    def draw(now: Answers) -> Figure:
-        figure = Figure(figsize=(9.9, 3.6), layout="none")  # fixed margins: half the time of a computed layout
-        figure.subplots_adjust(left=0.075, right=0.98, top=0.9, bottom=0.16, wspace=0.2)
-        trade, counts = figure.subplots(1, 2)
-        for name, (_, _, (coverage, share)) in known.items():
-            mine = name == now.network
-            style = {"color": COLOURS["blue"], "linewidth": 2.2} if mine else {"color": "#BBBBBB", "linewidth": 1.2}
-            trade.plot(100 * coverage.numpy(), 100 * share.numpy(), **style, zorder=3 if mine else 2)
-        if now.accuracy:
-            value = now.accuracy.value
-            bars = [[100 * (value - now.accuracy.low)], [100 * (now.accuracy.high - value)]]
-            look = {"fmt": "D", "color": COLOURS["vermillion"], "markersize": 8, "capsize": 4, "zorder": 4}
-            trade.errorbar(100 * now.coverage, 100 * value, bars, **look)
-        trade.set(xlim=(-2, 103), ylim=(100 * floor - 6, 101), xlabel="coverage: images answered, %")
-        trade.set(ylabel="right, % of those answered", title="Coverage against accuracy")
-        confidence, right, _ = known[now.network]
-        parts = [np.histogram(confidence[group].numpy(), BINS, (0, 1))[0] for group in (right, ~right)]
-        for part, below, colour, label in (
-            (parts[0], 0, "sky", "right"), (parts[1], parts[0], "vermillion", "wrong"),
-        ):  # fmt: skip
-            counts.bar(
-                np.arange(BINS) / BINS, part, 1 / BINS, bottom=below, align="edge", color=COLOURS[colour], label=label
-            )
-        counts.axvline(now.threshold, color="black", linewidth=2)
-        counts.set(xlim=(0, 1), xlabel="confidence", ylabel="images", title="Answered: right of the line")
-        counts.legend(loc="upper left")
-        return figure
-
-    def text(now: Answers) -> str:
-        if not now.accuracy:
-            return f"<b>{now.network}, threshold {now.threshold:.2f}: no image is answered.</b>"
-        missed = now.answered - now.right
-        low, high = f"{now.accuracy.low:.1%}", f"{now.accuracy.high:.1%}"
-        return (
-            f"<b>{now.network}, threshold {now.threshold:.2f}: {now.answered:,} of {now.total:,} images are answered "
-            f"({now.coverage:.1%}), {now.accuracy.value:.1%} of them right</b> (95 % interval {low} to {high}).<br>"
-            f"{now.total - now.answered:,} go to a person. Of the {now.wrong:,} mistakes {missed:,} are still made."
-        )
-
+        known[name] = Known(confidence, predicted == labels, curve(confidence, predicted == labels))
+    first = next(iter(known))
     controls = {
-        "network": menu("network", list(logits), next(iter(logits))),
+        "network": menu("network", list(known), first),
         "threshold": slider("answer from", 0.0, 0.99, 0.5, step=0.01),
     }
-    return Explorer(
-        controls,
-        lambda network, threshold: answer(*known[network][:2], threshold, network),
-        draw,
-        text,
-        text_height=56,
+    veil = Veil(
+        "The least sure fifth goes to a person: what share of the mistakes is left?",
+        lambda _: 100 * known[first].mistakes_left(0.8),
+        unit="%",
     )
+
+    def compute(network: str, threshold: float) -> Answers:
+        return answer(known[network].confidence, known[network].right, threshold, network)
+
+    picture = partial(ThresholdPicture, known)
+    return Explorer(controls, compute, picture, text, veil=veil if veiled else None, text_height=44)
 
 
 def example() -> Explorer:

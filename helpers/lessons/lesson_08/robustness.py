@@ -3,13 +3,17 @@
 The zoo's networks judge the complete set's 10,000 test images (--sample: the sample's 2,000), first as they are
 (corruption "none") and then damaged. `change` is the accuracy on damaged minus that on undamaged images, a paired
 difference with its 95 % interval. A row a network and damage; rows of other weights are replaced by --overwrite alone.
-How each pair of widths differs on the undamaged images goes to data/results/zoo_pairs.csv.
+How each pair of widths differs on the undamaged images goes to data/results/zoo_pairs.csv, and how differently two of
+them suffer to data/results/robustness_pairs.csv, a row a pair, kind and strength ("mean": of the four): `change` is the
+first's change minus the second's, `kept` the same of what is left of the undamaged accuracy; both with a 95 % interval
+from a bootstrap over images, each with all its answers; `p_value` asks whether the two changes are alike.
 """
 
 import argparse
 import functools
 import io
 import itertools
+import math
 
 import torch
 import torchvision.transforms.functional as TF
@@ -18,6 +22,7 @@ from PIL import Image
 from helpers.batches import Batches
 from helpers.data import ImageSet, load_cifar10
 from helpers.evaluation import Accuracy, Paired, mcnemar, predict
+from helpers.lessons.lesson_08.intervals import bootstrap
 from helpers.models import WEIGHTS, load_zoo
 from helpers.results import columns_of
 from helpers.runs import studies
@@ -81,22 +86,20 @@ def paired_columns(result: Paired) -> dict[str, int | str]:
 
 
 class Answers:
-    """Which test images each network gets right, as they are and damaged; what was asked last is kept."""
+    """Which test images each network gets right, as they are and damaged; each is asked once."""
 
     def __init__(self, test: ImageSet, device: str):
-        self.test, self.device, self._undamaged = test, device, {}
+        self.test, self.device, self._known = test, device, {}
         self._network = functools.cache(lambda width: load_zoo(width).to(device))
         self._damaged = functools.lru_cache(1)(lambda kind, strength: damage(test, kind, strength))
 
     def right(self, width: float, kind: str = "none", strength: float = 0) -> tuple[torch.Tensor, str]:
         """(bool [N], which images these were in words)."""
-        if kind == "none" and width in self._undamaged:
-            return self._undamaged[width], self.test.source
-        images = self._damaged(kind, strength)
-        right = predict(self._network(width), Batches(images, 500)).argmax(1) == images.labels
-        if kind == "none":
-            self._undamaged[width] = right
-        return right, images.source
+        if (width, kind, strength) not in self._known:
+            images = self._damaged(kind, strength)
+            right = predict(self._network(width), Batches(images, 500)).argmax(1) == images.labels
+            self._known[width, kind, strength] = right, images.source
+        return self._known[width, kind, strength]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,11 +135,24 @@ def units(options: argparse.Namespace) -> list[dict]:
 
 
 def pairs(options: argparse.Namespace) -> list[dict]:
+    """Every pair of the networks that are asked for."""
     prints, total = chosen(options)
     return [
         {"first": f"{first:g}", "second": f"{second:g}", "total": total, "weights": f"{prints[first]} {prints[second]}"}
         for first, second in itertools.combinations(prints, 2)
     ]
+
+
+def suffering(options: argparse.Namespace) -> list[dict]:
+    """Every pair of those networks and every kind of damage; a pair is the wider against the narrower."""
+    prints, total = chosen(options)
+    return [
+        {"first": f"{wide:g}", "second": f"{narrow:g}", "kind": kind, "total": total,
+         "weights": f"{prints[wide]} {prints[narrow]}"}
+        for narrow, wide in sorted(itertools.combinations(prints, 2), key=lambda pair: pair[0] / pair[1])
+        for kind in options.kinds
+        if kind != "none"
+    ]  # fmt: skip
 
 
 def measure(unit: dict, run: studies.Run) -> dict:
@@ -156,6 +172,39 @@ def measure_pair(unit: dict, run: studies.Run) -> dict:
     return {**paired_columns(pair), "source": run.world.test.source}
 
 
+def difference_of_changes(wide: torch.Tensor, narrow: torch.Tensor) -> dict[str, str]:
+    """How differently two networks suffer, from their answers, bool [N,1 + K]: undamaged first, then K strengths.
+
+    `change`: points lost by the one minus points lost by the other, the mean of the K; `kept`: the same of what is left
+    of the undamaged accuracy. Intervals from a paired bootstrap over the N images.
+    """
+    answers = torch.cat([wide, narrow], 1)
+    drawn = torch.cat([answers.double().mean(0, keepdim=True), bootstrap(answers)])  # what is, then what might be
+    one, other = drawn.split(wide.shape[1], 1)
+    change = (one[:, 1:] - one[:, :1] - other[:, 1:] + other[:, :1]).mean(1)
+    kept = (one[:, 1:] / one[:, :1] - other[:, 1:] / other[:, :1]).mean(1)
+    ends, found = torch.tensor([0.025, 0.975]).double(), {}
+    for name, values in (("change", change), ("kept", kept)):
+        low, high = values[1:].quantile(ends).tolist()
+        found |= {name: f"{float(values[0]):.5f}", f"{name}_low": f"{low:.5f}", f"{name}_high": f"{high:.5f}"}
+    away = float(change[0].abs() / change[1:].std())  # in standard errors
+    return found | {"p_value": f"{math.erfc(away / math.sqrt(2)):.3g}"}
+
+
+def measure_suffering(unit: dict, run: studies.Run) -> list[dict]:
+    """Both networks on the undamaged images and on the damaged ones: a row a strength, and one for all four."""
+    kind, world = unit["kind"], run.world
+    strengths = DAMAGE[kind][1]
+    wide, narrow = (
+        torch.stack([world.right(width)[0], *(world.right(width, kind, one)[0] for one in strengths)], 1)
+        for width in (float(unit["first"]), float(unit["second"]))
+    )
+    places = {f"{one:g}": [0, 1 + place] for place, one in enumerate(strengths)} | {"mean": list(range(5))}
+    rows = [{"strength": name, **difference_of_changes(wide[:, at], narrow[:, at])} for name, at in places.items()]
+    run.log(f"{kind}, width {unit['first']} against {unit['second']}: {100 * float(rows[-1]['change']):+.1f} points")
+    return [{**row, "source": world.test.source} for row in rows]
+
+
 def prepare(run: studies.Run) -> Answers:
     """The images and, when they are asked for, the networks."""
     return Answers(judged(run.options), run.options.device)
@@ -169,7 +218,11 @@ STUDY = studies.Study(
 PAIRS = studies.Study(
     "zoo_pairs.csv", ("total", "first", "second"), pairs, measure_pair, prepare=prepare, made_by=(measure_pair, *HOW)
 )
+SUFFERING = studies.Study(
+    "robustness_pairs.csv", ("total", "first", "second", "kind", "strength"), suffering, measure_suffering,
+    prepare=prepare, made_by=(measure_suffering, difference_of_changes, bootstrap, damage, _jpeg, DAMAGE, *HOW),
+)  # fmt: skip
 
 
 def run(options: argparse.Namespace, log) -> int:
-    return studies.run(options, log, STUDY, PAIRS)
+    return studies.run(options, log, STUDY, PAIRS, SUFFERING)
