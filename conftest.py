@@ -2,7 +2,14 @@
 
 import os
 
-import helpers  # noqa: F401  before PyTorch, so that the tests too bear a machine that others use
+import pytest
+
+# Two workers share two cores: a thread each. Set before helpers, and with it PyTorch, is there.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+from helpers import threads
 
 # Claims fail, and with the seeds that the pages name, whatever was set to try others.
 os.environ.pop("HELPERS_CLAIMS", None)
@@ -11,3 +18,13 @@ os.environ.pop("HELPERS_SEED", None)
 # The tests use what ships with the repository, whatever the reader has set for the complete CIFAR-10.
 os.environ.pop("CIFAR10_DIR", None)
 os.environ.pop("CIFAR10_URL", None)
+
+
+@pytest.hookimpl(optionalhook=True)  # so that `-p no:xdist` is no error
+def pytest_xdist_auto_num_workers(config) -> int:
+    """Two workers, each with whole files; one process for a single file, where there is nothing to share."""
+    single = len(config.args) == 1 and not os.path.isdir(config.args[0].split("::")[0])
+    if single or threads.granted_cores() < 2:
+        config.option.dist = "no"
+        return 0
+    return 2

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import sys
 
 import nbformat
 import pytest
@@ -9,6 +10,14 @@ import torch
 
 from helpers import ROOT
 from helpers import results as store
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open():
+    """Which files ran before in this worker must not decide whether Matplotlib warns of too many figures."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture
@@ -58,3 +67,39 @@ def rows_of():
             return list(csv.DictReader(file))
 
     return read
+
+
+@pytest.fixture
+def figure_of(monkeypatch):
+    """A function: run the one cell of a lesson that holds `words`, with `names` known to it; returns what it shows.
+
+    The page's imports, functions and CONSTANTS are known too. For the artists of figures that are drawn on the page.
+    """
+    from helpers import claims, plots
+
+    def draw(notebook: str, words: str, **names):
+        cells = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
+        (source,) = [cell.source for cell in cells if cell.cell_type == "code" and words in cell.source]
+        shown = []
+        monkeypatch.setattr(plots, "show", lambda figure, alt: shown.append(figure))
+        monkeypatch.setattr(claims, "claim", lambda holds, words: None)
+        monkeypatch.setattr("helpers.claim", lambda holds, words: None)
+        known = names_of(notebook, **names) | names
+        exec(compile(source, notebook, "exec"), known)
+        (figure,) = shown
+        return figure
+
+    return draw
+
+
+def ends_of(bars) -> list[tuple[float, float]]:
+    """The two ends of each vertical or horizontal bar of `axis.errorbar`, along it."""
+    segments = bars.lines[2][0].get_segments()
+    along = 0 if all(one[0][1] == one[1][1] for one in segments) else 1
+    return [tuple(float(point[along]) for point in one) for one in segments]
+
+
+@pytest.fixture(name="ends_of")
+def _ends_of():
+    """`ends_of`, for the tests of intervals."""
+    return ends_of

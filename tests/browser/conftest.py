@@ -1,6 +1,7 @@
 """JupyterLab for real, on 127.0.0.1, and a headless Chromium that looks at it.
 
-Run with `pytest tests/browser -o addopts=`. Skipped, and said so, where Playwright or Chromium is missing.
+`pytest -o addopts= -rs tests/browser` runs everything; with `-m "not slow"` it leaves out what runs whole lessons.
+Skipped, and said so, where Playwright or Chromium is missing.
 """
 
 import os
@@ -11,10 +12,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from helpers.lessons import EXPLORERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -29,6 +33,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+FIRST = "import helpers\nfrom helpers import plots\nplots.use_style()\n"
 
 
 @pytest.fixture(scope="session")
@@ -63,26 +68,27 @@ def lab(browser, tmp_path_factory):
     for name, value in wishes.items():
         file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
-        file.write_text(value)
+        file.write_text(value, encoding="utf-8")
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"),
         f"--ServerApp.root_dir={folder}",
     ]
-    with open(home / "log", "w") as log:
+    with open(home / "log", "w", encoding="utf-8") as log:
         server = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log, cwd=folder)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        deadline = time.monotonic() + PATIENCE / 1000
+        while time.monotonic() < deadline:
             if server.poll() is not None:
-                pytest.fail(f"JupyterLab ended at once:\n{(home / 'log').read_text()[-2000:]}")
+                pytest.fail(f"JupyterLab ended at once:\n{(home / 'log').read_text(encoding='utf-8')[-2000:]}")
             try:
                 urllib.request.urlopen(f"{address}/api?token={token}", timeout=2).close()
                 break
             except OSError:
                 time.sleep(0.25)
         else:
-            pytest.fail(f"JupyterLab did not answer within a minute:\n{(home / 'log').read_text()[-2000:]}")
+            pytest.fail(f"JupyterLab did not answer:\n{(home / 'log').read_text(encoding='utf-8')[-2000:]}")
         yield f"{address}/lab/tree/{{}}?token={token}&reset", folder
     finally:
         server.terminate()
@@ -90,7 +96,7 @@ def lab(browser, tmp_path_factory):
 
 
 class Lesson:
-    """A lesson open in the browser; all cells have run."""
+    """A notebook open in the browser; all cells have run."""
 
     def __init__(self, page):
         self.page = page
@@ -98,30 +104,35 @@ class Lesson:
     def widget(self, number: int = 0) -> "Widget":
         return Widget(self.page, number)
 
+    def resize(self, width: int, height: int) -> None:
+        """Another window; returns when the page has settled in it."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_timeout(400)
+
 
 class Widget:
     """The `number`th explorer of the page, as a reader's eyes and hands know it."""
 
     def __init__(self, page, number: int):
         self.page = page
-        self.box = page.locator(".jp-OutputArea-output .widget-vbox:has(> .widget-image)").nth(number)
-        self.image = self.box.locator("img.widget-image")
+        self.box = page.locator(".jp-OutputArea-output .explorer").nth(number)
+        self.image = self.box.locator("img.explorer-picture")
+        self.words = self.box.locator(".explorer-words")
         self.image.scroll_into_view_if_needed(timeout=PATIENCE)
         self.below = page.locator(".jp-Notebook-cell", has=self.box).locator("xpath=following-sibling::*[1]")
 
     def state(self) -> tuple[str, str]:
-        """The picture's pixels, as text, and the words under it."""
-        pixels = self.image.evaluate(
-            """async image => {
-            // While a new picture replaces the old one, neither can be decoded: look again a little later.
-            for (let tries = 0; tries < 50; tries++) {
-                try { await image.decode(); break } catch { await new Promise(done => setTimeout(done, 50)) }
-            }
-            const canvas = document.createElement("canvas");
-            canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
-            canvas.getContext("2d").drawImage(image, 0, 0); return canvas.toDataURL(); }"""
+        """The picture, as text, and the words under it."""
+        return self.image.get_attribute("src"), self.words.inner_text()
+
+    def values(self) -> dict[str, str]:
+        """Label → value, as the reader reads them off the controls."""
+        return self.box.evaluate(
+            """box => Object.fromEntries([...box.querySelectorAll(".explorer-controls > *:has(> .widget-label)")]
+            .map(one => [one.querySelector(".widget-label").textContent,
+                (one.querySelector("select")?.selectedOptions[0] ?? one.querySelector(".mod-active")
+                ?? one.querySelector(".widget-readout"))?.textContent.replaceAll("\\u00a0", " ").replace("−", "-")]))"""
         )
-        return pixels, self.box.locator("> .widget-html").inner_text()
 
     def changed(self, act) -> None:
         """Do `act` and wait until picture and words differ; nothing below may move, and no error may show."""
@@ -139,33 +150,48 @@ class Widget:
         assert self.box.locator(".explorer-error").count() == 0, self.box.inner_text()
         assert self._place() == place, "the cell below the widget has moved"
 
-    def drag(self, label: str, share: float) -> None:
+    def says(self, words: str, within: float = 20) -> None:
+        """Wait until these words stand under the picture: a drag passes other values on its way."""
+        self.words.filter(has_text=words).wait_for(timeout=within * 1000)
+
+    def drag(self, label: str, share: float, steps: int = 6) -> None:
         """Take the handle of the slider called `label` and drag it to `share` (0…1) of the track."""
-        track = self._control(label).locator(".noUi-base")
-        handle = self._control(label).locator(".noUi-handle")
+        track = self.control(label).locator(".noUi-base")
+        handle = self.control(label).locator(".noUi-handle")
         handle.scroll_into_view_if_needed()
         grip, line = handle.bounding_box(), track.bounding_box()
         middle = grip["y"] + grip["height"] / 2
         self.page.mouse.move(grip["x"] + grip["width"] / 2, middle)
         self.page.mouse.down()
-        self.page.mouse.move(line["x"] + line["width"] * share, middle, steps=6)
+        self.page.mouse.move(line["x"] + line["width"] * share, middle, steps=steps)
         self.page.mouse.up()
 
     def choose(self, label: str, option: str) -> None:
         """Choose from the menu called `label`."""
-        self._control(label).locator("select").select_option(label=option)
+        self.control(label).locator("select").select_option(label=option)
 
     def press(self, label: str) -> None:
         """Press a button."""
-        self.box.get_by_role("button", name=label).click()
+        self.box.get_by_role("button", name=label, exact=True).click()
+
+    def guess(self, value: str) -> None:
+        """Enter a guess and reveal."""
+        entry = self.box.locator(".explorer-guess")
+        if entry.locator("select").count():
+            entry.locator("select").select_option(label=value)
+        else:
+            entry.locator("input").fill(value)
+            entry.locator("input").press("Tab")
+        entry.get_by_role("button", name="Reveal").click()
 
     def screenshot(self, name: str) -> None:
         SCREENSHOTS.mkdir(exist_ok=True)
         self.box.screenshot(path=SCREENSHOTS / f"{name}.png")
 
-    def _control(self, label: str):
+    def control(self, label: str):
+        """The control with this label."""
         exact = self.page.locator(f'label:text-is("{label}")')
-        return self.box.locator(".widget-inline-hbox", has=exact)
+        return self.box.locator(".explorer-controls > *", has=exact)
 
     def _place(self) -> float:
         """Where the next cell begins, measured from the widget's top, in pixels."""
@@ -173,10 +199,9 @@ class Widget:
 
 
 @pytest.fixture
-def open_lesson(browser, lab, monkeypatch):
+def open_lesson(browser, lab):
     """open_lesson("02", cells=["import", "explorer"]) runs a copy of the lesson; with `cells`, only those code cells
     that hold one of these words (to be quick); `extra` is one more line of code at their end."""
-    address, folder = lab
     pages = []
 
     def open_one(number: str, cells: list[str] | None = None, extra: str = "") -> Lesson:
@@ -192,19 +217,49 @@ def open_lesson(browser, lab, monkeypatch):
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        name = f"{path.stem}_{len(list(folder.iterdir()))}.ipynb"
-        nbformat.write(notebook, folder / name)
-        page = browser.new_page(viewport={"width": 1500, "height": 1100})
-        pages.append(page)
-        page.goto(address.format(name))
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=PATIENCE)
-        page.get_by_text("| Idle").wait_for(timeout=PATIENCE)  # the status bar: the kernel is there
-        run_all(page)
-        return Lesson(page)
+        lesson = _open(browser, lab, notebook, path.stem)
+        pages.append(lesson.page)
+        return lesson
 
     yield open_one
     for page in pages:
         page.close()
+
+
+@pytest.fixture(scope="session")
+def gallery(browser, lab):
+    """A page with every explorer of the series, each made as its module's `example()` or, without one, by itself."""
+    lesson = open_explorers(browser, lab, list(EXPLORERS))
+    yield lesson
+    lesson.page.close()
+
+
+def open_explorers(browser, lab, names: list[str], arguments: str = "") -> Lesson:
+    """A page with a cell for each of these explorers ("cost_explorer"), its words and its markdown below."""
+    cells = [nbformat.v4.new_code_cell(FIRST)]
+    for name in names:
+        text = f"from {EXPLORERS[name]} import {maker(name)} as make\nexplorer = make({arguments})\nexplorer"
+        cells += [nbformat.v4.new_code_cell(text), nbformat.v4.new_markdown_cell("The cell below the widget.")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return _open(browser, lab, notebook, "explorers")
+
+
+def maker(name: str) -> str:
+    """The function that makes this explorer without arguments."""
+    return "example" if hasattr(import_module(EXPLORERS[name]), "example") else name
+
+
+def _open(browser, lab, notebook, stem: str) -> Lesson:
+    address, folder = lab
+    name = f"{stem}_{len(list(folder.iterdir()))}.ipynb"
+    nbformat.write(notebook, folder / name)
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(address.format(name), timeout=PATIENCE)
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=PATIENCE)
+    page.get_by_text("| Idle").wait_for(timeout=PATIENCE)  # the status bar: the kernel is there
+    run_all(page)
+    return Lesson(page)
 
 
 def run_all(page) -> None:

@@ -313,12 +313,12 @@ def test_a_folder_where_a_file_is_meant(tmp_path):
 
 
 def test_a_file_where_a_folder_is_meant(tmp_path):
-    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "notes").write_text("mine", encoding="utf-8")
     with pytest.raises(
         OSError, match=r"no checkpoint can be written to the folder .*notes \(.*\): name one in another"
     ):
         fit(small(), made(), **RECIPE, checkpoint=tmp_path / "notes" / "run.pt")
-    assert (tmp_path / "notes").read_text() == "mine"
+    assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine"
 
 
 def test_no_refused_file_is_overwritten(tmp_path):

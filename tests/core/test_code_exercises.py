@@ -31,9 +31,9 @@ def test_the_reference_is_right_and_a_body_left_empty_is_unanswered(number):
     assert one.judge(None)[1].startswith("Not answered yet")
 
 
-@pytest.mark.parametrize("number, words", [(number, words) for number in CODE for words in EVERY[number].mistakes])
-def test_each_named_mistake_is_met_with_its_own_words(number, words):
-    assert EVERY[number].judge(EVERY[number].mistakes[words]) == (False, f"Not yet. {words}")
+@pytest.mark.parametrize("number, words, wrong", [(n, *told) for n in CODE for told in EVERY[n].wrong_ones])
+def test_each_named_mistake_is_met_with_its_own_words(number, words, wrong):
+    assert EVERY[number].judge(wrong) == (False, f"Not yet. {words}")
 
 
 # The mechanism itself, on exercises of our own.
@@ -98,6 +98,16 @@ def test_what_gives_nothing_back_is_no_empty_body():
         right, words = SOFTMAX.judge(written)
         assert not right and "nothing (None: is there a return?)" in words and "Not answered" not in words
     assert "It printed: tensor(" in words
+
+
+def loss_of_swapped_arguments(scores):
+    labels = torch.zeros(len(scores), dtype=torch.int64)
+    return torch.nn.functional.cross_entropy(labels, scores.float())
+
+
+def test_what_torch_has_not_implemented_is_an_error_of_the_learner_and_no_empty_body():
+    right, words = SOFTMAX.judge(loss_of_swapped_arguments)
+    assert not right and "Not answered" not in words and "Error" in words
 
 
 @pytest.mark.parametrize(
@@ -506,6 +516,12 @@ def test_the_tolerance_is_of_the_number_where_it_is_above_one():
     assert difference(torch.tensor([1e6 + 50]), torch.tensor([1e6]), 1e-5) is not None
 
 
+def test_the_tolerance_of_whole_numbers_is_the_same_for_small_and_large_ones():
+    assert difference(torch.tensor([0, 255]).byte(), torch.tensor([1, 254]).byte(), 1) is None
+    assert difference(torch.tensor([0, 200]).byte(), torch.tensor([0, 202]).byte(), 1) is not None
+    assert difference(torch.tensor([100_001]), torch.tensor([100_000]), 1e-4) is not None
+
+
 def test_an_error_can_be_what_is_asked():
     def divide(a, b):
         if b == 0:
@@ -529,6 +545,32 @@ def test_what_goes_wrong_outside_the_learners_lines_is_told_as_that():
     use = eval(compile("lambda function, scores: function(scores).shape", "<frozen room>", "eval"))
     shape = dataclasses.replace(SOFTMAX, cases=(Case("for three scores", draw(3), use=use),))
     assert "outside your own lines" in shape.judge(lambda scores: scores.tolist() and None)[1]
+
+
+def test_one_mistake_can_be_made_in_several_ways():
+    several = dataclasses.replace(
+        SOFTMAX, mistakes={"Not the scores.": (torch.relu, torch.sigmoid), "Nor a sine.": torch.sin}
+    )
+    assert [several.judge(written)[1] for written in (torch.relu, torch.sigmoid, torch.sin)] == [
+        "Not yet. Not the scores.",
+        "Not yet. Not the scores.",
+        "Not yet. Nor a sine.",
+    ]
+    assert several.judge(torch.cos)[1].startswith("Not yet: for three scores")
+
+
+def test_two_errors_of_torch_are_not_one_mistake():
+    def added(scores):
+        return scores + torch.zeros(7)
+
+    def reshaped(scores):
+        return scores.view(7, 7)
+
+    one = dataclasses.replace(SOFTMAX, mistakes={"Seven is too many.": added})
+    assert one.judge(lambda scores: torch.ones(9) - scores)[1] == "Not yet. Seven is too many."
+    assert "it stops with RuntimeError (shape '[7, 7]' is invalid" in one.judge(reshaped)[1]
+    divided = dataclasses.replace(SOFTMAX, mistakes={"There is no zeroth part.": lambda scores: 1 / 0})
+    assert divided.judge(lambda scores: 1.0 / 0.0)[1] == "Not yet. There is no zeroth part."
 
 
 def test_each_of_two_cases_called_alike_counts():

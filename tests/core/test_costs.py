@@ -4,8 +4,10 @@ import pytest
 import torch
 import torchvision
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers import costs
 from helpers.costs import count_macs, count_params, layer_costs, peak_activation_bytes
 from helpers.models import mobilenet_v1
 
@@ -263,3 +265,23 @@ def test_the_peak_of_mobilenet_v2_is_its_first_expansion():
     model = torchvision.models.mobilenet_v2()
     assert peak_activation_bytes(model, 224) == 2 * 96 * 112 * 112 * 4 == 9_633_792
     assert peak_activation_bytes(model.train(), 224, 1) == 2_408_448
+
+
+class Passes(TorchDispatchMode):
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "shufflenet_v2_x0_5"])
+def test_shapes_that_are_known_at_once_are_the_shapes(name, monkeypatch):
+    model = getattr(torchvision.models, name)()
+    quick = layer_costs(model, (96, 64))
+    monkeypatch.setattr(costs, "_ShapesKept", Passes)
+    assert layer_costs(model, (96, 64)) == quick
+
+
+def test_an_activation_s_shape_is_answered_and_nothing_else():
+    x, aten = torch.empty(2, 3, 5, 5, device="meta"), torch.ops.aten
+    with costs._ShapesKept():
+        assert aten.hardtanh_(x, 0, 6) is x and aten.silu(x).shape == x.shape and aten.silu(x) is not x
+        assert aten.mean.dim(x, [2, 3]).shape == (2, 3)

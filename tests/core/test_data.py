@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 
 def test_sample_matches_its_manifest():
-    lines = (data.SAMPLE / "SHA256SUMS").read_text().splitlines()
+    lines = (data.SAMPLE / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
     assert sorted(listed) == sorted(p.relative_to(data.SAMPLE).as_posix() for p in data.SAMPLE.glob("*/*.png"))
     assert len(listed) == 20
@@ -157,7 +157,10 @@ def sized(width, height):
         (spoil_jpeg, "is a JPEG with mode RGB: .*Copy the original again"),
         (spoil_truncated, "cannot be read as an image .*: restore or copy it again"),
         (lambda path: path.write_bytes(b""), "cannot be read as an image .*: restore or copy it again"),
-        (lambda path: path.write_text("version 1"), "cannot be read as an image .*: restore or copy it again"),
+        (
+            lambda path: path.write_text("version 1", encoding="utf-8"),
+            "cannot be read as an image .*: restore or copy it again",
+        ),
         (sized(100, 64), "is 100×64 pixels, and both should be multiples of 32: copy the original again"),
         (sized(64, 31), "is 64×31 pixels, and both should be multiples of 32: copy the original again"),
     ],

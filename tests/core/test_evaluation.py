@@ -15,6 +15,7 @@ from helpers.evaluation import (
     device_of,
     fit_temperature,
     mcnemar,
+    mean_interval,
     precision_recall,
     predict,
     predict_with_labels,
@@ -25,6 +26,25 @@ from helpers.evaluation import (
 
 def logits_for(predicted: list[int], classes: int = 3) -> torch.Tensor:
     return nn.functional.one_hot(torch.tensor(predicted), classes).float()
+
+
+# -------------------------------------------------------------------------------- mean_interval
+
+
+@pytest.mark.parametrize(("values", "half"), [
+    ([3.0, 5.0], 12.7062 * 2**0.5 / 2**0.5), ([1.0, 2.0, 6.0], 4.30265 * 7**0.5 / 3**0.5),
+    ([1.0, 5.0, 2.0, 2.5, 9.0], 2.77645 * 10.3**0.5 / 5**0.5),
+])  # fmt: skip
+def test_mean_intervals_are_students(values, half):
+    """The quantiles of Student's t stand in every table: 1, 2 and 4 degrees of freedom."""
+    middle = sum(values) / len(values)
+    assert mean_interval(values) == pytest.approx((middle, middle - half, middle + half), abs=2e-3)
+
+
+def test_an_interval_over_trainings_needs_two_of_them():
+    for values in ([], [0.8], [0.8] * 11):
+        with pytest.raises(ValueError, match=f"needs 2 to 10 of them, and there are {len(values)}"):
+            mean_interval(values)
 
 
 # -------------------------------------------------------------------------------- predict

@@ -109,7 +109,7 @@ def test_weights_come_back_to_float16(trained, path):
 def test_the_sum_beside_the_file_is_what_sha256sum_reads(path):
     import hashlib
 
-    digest, name = (path.parent / "net.safetensors.sha256").read_text().split()
+    digest, name = (path.parent / "net.safetensors.sha256").read_text(encoding="utf-8").split()
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest() and name == path.name
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_no_safetensors_is_refused(path):
     import hashlib
 
     path.write_bytes(b"this is no network")
-    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest(), encoding="utf-8")
     with pytest.raises(ValueError, match=r"net.safetensors does not fit this network"):
         models.load_weights(other(), path)
 
@@ -179,7 +179,8 @@ def test_a_write_that_fails_leaves_the_old_pair(trained, path, monkeypatch):
     before = path.read_bytes()
 
     def fill(path, blob):
-        path.open("wb").write(blob[:100])  # a disk that is full after a hundred bytes
+        with path.open("wb") as file:
+            file.write(blob[:100])  # a disk that is full after a hundred bytes
         raise OSError("disk full")
 
     monkeypatch.setattr(models.Path, "write_bytes", fill)
@@ -194,7 +195,7 @@ def test_a_write_that_fails_leaves_the_old_pair(trained, path, monkeypatch):
 
 def test_the_shipped_backbone_has_features_and_facts():
     pretrained = models.load_pretrained()
-    facts = json.loads((models.WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text())
+    facts = json.loads((models.WEIGHTS / "mobilenet_v2_tiny_imagenet.json").read_text(encoding="utf-8"))
     assert pretrained.image_size == facts["image_size"] and facts["trained_on"] in pretrained.about
     size = pretrained.image_size
     images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))

@@ -1,10 +1,12 @@
 """Figures are shown once, with words for those who cannot see them."""
 
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 
-from helpers import plots
+from helpers import ROOT, plots
 
 
 @pytest.fixture
@@ -44,3 +46,17 @@ def test_images_lie_row_by_row_under_their_titles():
 def test_images_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"shape \[N,H,W,3\], not \[4, 4, 3\]"):
         plots.show_images(torch.zeros(4, 4, 3, dtype=torch.uint8))
+
+
+def test_a_page_s_first_figure_is_a_picture_though_pyplot_did_not_make_it():
+    code = """import helpers
+from helpers import plots
+from matplotlib.figure import Figure
+plots.use_style()
+figure = Figure()
+axes = figure.subplots()
+plots.show(figure, "an empty sheet of paper, white")"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": ROOT}}).execute()
+    (output,) = notebook.cells[0].outputs
+    assert "image/png" in output["data"]

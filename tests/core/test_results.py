@@ -47,7 +47,7 @@ def test_results_come_back_as_numbers_and_a_missing_file_is_explained(results):
         {"width": 1, "seed": 1, "command": "c", "macs": 13, "digits": "x"},
     ]
     path = store.record("t.csv", rows, ("width",))
-    assert "\n1,1,c" in path.read_text()
+    assert "\n1,1,c" in path.read_text(encoding="utf-8")
     found = store.read_results("t.csv")
     assert found == rows
     assert [[type(value) for value in row.values()] for row in found] == [[float, int, str, int, str]] * 2
@@ -160,7 +160,7 @@ def test_unfinished_runs_lie_where_helpers_runs_says(monkeypatch, tmp_path):
     assert store.runs_folder() == ROOT / "data" / "runs"
     monkeypatch.setenv("HELPERS_RUNS", str(tmp_path / "there"))
     assert store.runs_folder() == tmp_path / "there" and store.runs_folder(trial=True) == tmp_path / "there" / "trials"
-    (tmp_path / "there").write_text("a file")
+    (tmp_path / "there").write_text("a file", encoding="utf-8")
     with pytest.raises(NotADirectoryError, match="there is a file: set HELPERS_RUNS to another"):
         store.runs_folder()
 
@@ -191,14 +191,14 @@ def test_the_commit_tells_when_the_code_differs_from_it(monkeypatch, tmp_path):
     assert store.commit() == "", "no git, no commit"
     for folder in ("helpers", "data"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "file").write_text("before")
+        (tmp_path / folder / "file").write_text("before", encoding="utf-8")
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "first")
     name = git(tmp_path, "rev-parse", "--short", "HEAD")
-    (tmp_path / "data" / "file").write_text("a new row")
+    (tmp_path / "data" / "file").write_text("a new row", encoding="utf-8")
     assert store.commit() == name and len(name) >= 7
-    (tmp_path / "helpers" / "new.py").write_text("")
+    (tmp_path / "helpers" / "new.py").write_text("", encoding="utf-8")
     assert store.commit() == f"{name}+"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert store.commit() == ""

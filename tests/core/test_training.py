@@ -341,7 +341,7 @@ def damage_keys(path):
     [
         damage_half,
         lambda p: p.write_bytes(b""),
-        lambda p: p.write_text("hello"),
+        lambda p: p.write_text("hello", encoding="utf-8"),
         damage_keys,
         lambda p: torch.save([1], p),
     ],

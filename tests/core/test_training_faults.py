@@ -277,7 +277,7 @@ def another_network(path):
         (damage_half, "is no checkpoint of this run (BadZipFile)"),
         (damage_bit, "is no checkpoint of this run (ValueError)"),
         (lambda path: path.write_bytes(b""), "is no checkpoint of this run (BadZipFile)"),
-        (lambda path: path.write_text("notes of mine"), "is no checkpoint of this run (BadZipFile)"),
+        (lambda path: path.write_text("notes of mine", encoding="utf-8"), "is no checkpoint of this run (BadZipFile)"),
         (another_run, "is of another run (lr 0.2, not 0.1)"),
         (another_network, "is of another network (the tensors of its 'model' differ)"),
     ],

@@ -11,18 +11,35 @@ from helpers import ROOT
 
 HELPERS = ROOT / "helpers"
 TOP = sorted(HELPERS.glob("*.py"))
-CORE = [*TOP, *sorted(HELPERS.glob("exercises/*.py")), *sorted(HELPERS.glob("runs/*.py"))]
+CORE = [
+    *TOP,
+    *(
+        path
+        for folder in ("photos", "exercises", "explorer", "runs")
+        for path in sorted(HELPERS.glob(f"{folder}/*.py"))
+    ),
+]
 ROOMS = sorted(path.name for path in (HELPERS / "lessons").iterdir() if (path / "__init__.py").exists())
 NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
 
 # A file imports only from floors below its own, or from its own floor what stands to its left.
 FLOORS = [
-    ["threads", "claims", "__init__"],
-    ["data", "photos", "batches"],
-    ["efficientnet", "models", "costs"],
+    ["threads", "claims", "__init__", "ranks"],
+    ["data", "photos.picture", "photos.folder", "photos", "batches"],
+    ["alike", "efficientnet", "models", "costs"],
     ["evaluation", "latency", "checkpoints", "training"],
-    ["results", "plots", "explorer", "exercises.compare", "exercises.code", "exercises"],
-    ["runs", "runs.studies", "runs.recipes"],
+    [
+        "results",
+        "plots",
+        "explorer.look",
+        "explorer.controls",
+        "explorer.picture",
+        "explorer",
+        "exercises.compare",
+        "exercises.code",
+        "exercises",
+    ],
+    ["runs", "runs.studies", "runs.together", "runs.recipes"],
     ["__main__"],
 ]
 ORDER = [name for floor in FLOORS for name in floor]

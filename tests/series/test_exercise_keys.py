@@ -1,17 +1,23 @@
-"""Every right answer of lessons 05 to 08, computed a second time and in another way than the lessons' rooms do."""
+"""Every right answer of lessons 05 to 12, computed again in another way than the lessons' rooms do."""
 
 import csv
+import io
 import itertools
 import math
 from collections import defaultdict
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
+from PIL import Image
 from torch import nn
-from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import MobileNet_V2_Weights, mobilenet_v2, shufflenetv2, squeezenet
 from torchvision.models._utils import _make_divisible
+from torchvision.models.efficientnet import MBConv
 
 from helpers import DATA
 from helpers.batches import Batches
@@ -19,7 +25,9 @@ from helpers.data import ImageSet
 from helpers.exercises import Exercise, every_exercise
 
 EXERCISES = {
-    number: one for number, one in every_exercise().items() if number[0] in "5678" and isinstance(one, Exercise)
+    number: one
+    for number, one in every_exercise().items()
+    if (number[0] in "56789" or number[:3] in ("10.", "11.", "12.")) and isinstance(one, Exercise)
 }
 V2_IN_TABLES = {
     "mobilenet_v1": "V1",
@@ -94,6 +102,29 @@ def batches_until_a_twentieth_is_left():
         norm(torch.tensor([[9.0], [11.0]]))
         if 10 - norm.running_mean.item() <= 0.05 * 10:
             return count
+
+
+def repairs_that_make_features_stay():
+    """Of the article's repairs, those without which an image has other features in the next epoch."""
+    from helpers.lessons.lesson_06.article import STEPS
+
+    torch.manual_seed(0)
+    image = torch.rand(4, 3, 8, 8)
+    network = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.BatchNorm2d(5), nn.Flatten()).requires_grad_(False)
+
+    def features_twice(repaired):
+        answers = []
+        for epoch in range(2):
+            network.train("BatchNorm still" not in repaired)
+            seen = image if "no augmentation" in repaired else image.roll(epoch, 3)
+            pixels = F.interpolate(seen, scale_factor=2) if "larger images" in repaired else seen
+            network(pixels + epoch)  # other images come between, from which the statistics move
+            with torch.no_grad():
+                answers.append(network.eval()(pixels))
+        return answers
+
+    repairs = set(STEPS) - {"as printed", "clean test images", "features cached"}
+    return frozenset(name for name in repairs if not torch.equal(*features_twice(repairs - {name})))
 
 
 def newer_weights_gain():
@@ -190,6 +221,24 @@ def what_need_not_be_saved():
     )
 
 
+def how_much_more_slowly_the_weights_turn():
+    """The angle of a small step of scale-free weights, over that at half the rate and three times the norm."""
+
+    def turned(norm, lr):
+        scale = norm / math.sqrt(2)
+        w = torch.tensor([scale, scale], dtype=torch.float64, requires_grad=True)
+        (w / w.norm())[0].backward()  # what comes out depends on the direction alone
+        after = w.detach() - lr * w.grad
+        return abs(math.atan2(*after.tolist()) - math.pi / 4)
+
+    return round(turned(1, 1e-4) / turned(3, 0.5e-4), 3)
+
+
+def step_at_which_the_average_is_as_slow_as_it_gets():
+    decays = (min(Fraction(998, 1000), Fraction(1 + step, 10 + step)) for step in itertools.count())
+    return next(step for step, decay in enumerate(decays) if decay == Fraction(998, 1000))
+
+
 # 08 · Evaluation
 def images_for_half_the_width():
     return next(n for n in itertools.count(1) if math.sqrt(0.16 / n) <= math.sqrt(0.16 / 2000) / 2 * (1 + 1e-12))
@@ -205,6 +254,13 @@ def precision_and_recall_of_cat():
     ]
     both = said.count(("cat", "cat"))
     return both / sum(called == "cat" for _, called in said), both / sum(true == "cat" for true, _ in said)
+
+
+def precision_of_rare_cats():
+    """Two thousand images, counted: 20 cats and 1,980 others."""
+    images = [("cat", i < 18) for i in range(20)] + [("other", i < 99) for i in range(1980)]
+    called = [what for what, said_cat in images if said_cat]
+    return called.count("cat") / len(called)
 
 
 def calibration_error():
@@ -229,28 +285,196 @@ def mean_of_means_too_high():
     return 100 * (np.mean([batch.mean() for batch in batches]) - right.mean())
 
 
+# 09 · Other lightweight networks
+def parameters_of_torchvisions_fire():
+    return sum(parameter.numel() for parameter in squeezenet.Fire(128, 32, 128, 128).parameters())
+
+
+def macs_of_torchvisions_shuffle_unit():
+    unit, counter = shufflenetv2.InvertedResidual(116, 116, 1).to("meta"), FlopCounterMode(display=False)
+    with counter:
+        unit(torch.empty(1, 116, 28, 28, device="meta"))
+    return counter.get_total_flops() // 2
+
+
+def blocks_of_torchvisions_b1():
+    with torch.device("meta"):
+        return sum(isinstance(part, MBConv) for part in torchvision.models.efficientnet_b1().modules())
+
+
+def how_many_times_as_many_macs_a_second():
+    return float(Fraction(1814, 51) / Fraction(301, 21))
+
+
+def most_accurate_small_download():
+    """By torchvision's own numbers alone; the two networks that it lacks break a budget (385M and 569M MACs)."""
+    named = {"mnasnet1_0": "MNASNet 1.0"}
+    found = []
+    for builder in torchvision.models.list_models(module=torchvision.models):
+        for weights in torchvision.models.get_model_weights(builder):
+            meta = weights.meta
+            if weights.name == "IMAGENET1K_V1" and meta["_ops"] <= 0.32 and 4 * meta["num_params"] <= 20e6:
+                found.append((meta["_metrics"]["ImageNet-1K"]["acc@1"], builder))
+    return named[max(found)[1]]
+
+
+# 10 · On the device
+def middle_and_mean_of_ten_calls():
+    calls = np.array([5, 45, 5, 5, 6, 5, 5, 5, 5, 5])
+    return float(np.median(calls)), float(calls.mean())
+
+
+def whole_number_of_zero():
+    """256 values spread evenly from the low end to the high one: which of them is nearest to 0?"""
+    low, high = -1.0, 3.0
+    grid = torch.linspace(low, high, 256, dtype=torch.float64)
+    return int(torch.argmin(grid.abs())) - 128
+
+
+def whole_numbers_of_the_small_channel():
+    weights = np.concatenate([[12.7], np.linspace(-0.2, 0.2, 4001)])
+    return len(np.unique(np.rint(weights[1:] * 127 / weights.max()).astype(int)))
+
+
+def bytes_of_a_depthwise_layer_in_int8():
+    layer = nn.Conv2d(64, 64, 3, groups=64)
+    weight = layer.weight.detach().to(torch.int8)
+    return weight.nbytes + layer.bias.nbytes + torch.ones(64).nbytes
+
+
+def macs_of_a_block_without_twelve():
+    """Three layers of torch's, counted for one position by its own counter."""
+    x, counter = torch.zeros(1, 8, 1, 1), FlopCounterMode(display=False)
+    layers = nn.Sequential(nn.Conv2d(8, 36, 1), nn.Conv2d(36, 36, 3, padding=1, groups=36), nn.Conv2d(36, 8, 1))
+    with counter:
+        layers(x)
+    return counter.get_total_flops() // 2
+
+
+def share_of_dog():
+    cat, dog = np.exp(np.array([4.0, 0.0]) / 4)
+    return float(dog / (cat + dog))
+
+
+# 11 · Your own images
+def files_that_are_set_aside():
+    """Written and opened by Pillow alone."""
+    picture, names = Image.new("RGB", (40, 40), "red"), {}
+    for name, kind, more in (
+        ("a PNG called photo", "PNG", {}),
+        ("a GIF", "GIF", {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]}),
+        ("a CMYK JPEG", "JPEG", {}),
+    ):
+        file = io.BytesIO()
+        (picture.convert("CMYK") if "CMYK" in name else picture).save(file, kind, **more)
+        names[name] = file.getvalue()
+    names["half a JPEG"] = names["a CMYK JPEG"][: len(names["a CMYK JPEG"]) // 2]
+    names["Thumbs.db"] = b"\xd0\xcf\x11\xe0" + bytes(500)
+    names["a HEIC"] = b"\0\0\0\x18ftypheic" + bytes(500)
+
+    def opens(blob):
+        try:
+            Image.open(io.BytesIO(blob)).load()
+        except Exception:
+            return False
+        return True
+
+    return frozenset(name for name, blob in names.items() if not opens(blob))
+
+
+def pairs_parted_by_chance():
+    """By the hypergeometric chances that both, or neither, of a pair are among the 30."""
+    both, neither = (math.comb(98, 28) / math.comb(100, 30), math.comb(98, 30) / math.comb(100, 30))
+    return 10 * (1 - both - neither)
+
+
+def photos_to_judge_by():
+    return next(n for n in itertools.count(1) if 1.96 * np.sqrt(0.9 * 0.1 / n) <= 0.05)
+
+
+def probability_from_which_to_call():
+    grid = np.arange(1, 420_000) / 420_000
+    return float(grid[np.argmax(1 * (1 - grid) <= 20 * grid)])
+
+
+# 12 · Scaling out
+def gigabytes_of_a_buffer():
+    return 10_000 * np.zeros((256, 256, 3), dtype=np.uint8).nbytes / 1e9
+
+
+def megabytes_each_sends_in_a_ring():
+    """Play the ring with eight pieces of one number each, until all hold the sum; count what each passes on."""
+    size, passed = 8, [0] * 8
+    pieces = [[Fraction(10 * rank + piece) for piece in range(size)] for rank in range(size)]
+    wanted = [sum(rows) for rows in zip(*pieces, strict=True)]
+    for turn in range(2 * (size - 1)):
+        sent = [((rank - turn) % size if turn < size - 1 else (rank + 1 - turn + size - 1) % size) for rank in range(8)]
+        values = [pieces[rank][sent[rank]] for rank in range(size)]
+        for rank in range(size):
+            goal = (rank + 1) % size
+            pieces[goal][sent[rank]] = values[rank] + (pieces[goal][sent[rank]] if turn < size - 1 else 0)
+            passed[rank] += 1
+    assert all(mine == wanted for mine in pieces)
+    (each,) = set(passed)
+    parameters = sum(p.numel() for p in mobilenet_v2().parameters())
+    return each * torch.zeros(1).nbytes * parameters / size / 1e6
+
+
+def failures_to_expect():
+    daily = Fraction(1, 1000)
+    return float(sum(daily for _ in range(1024) for _ in range(10)))
+
+
+def times_as_many_images_a_second():
+    alone, together = 32 / 0.200, 64 * 32 / (0.200 + 0.050)
+    return together / alone
+
+
 KEYS = {
     "5.1": rounded_channels,
     "5.2": positions_of_the_last_map,
     "5.3": images_that_decide,
-    "5.4": lambda: best_published(100e6, 2.5e6, 8),
-    "5.5": lambda: best_published(300e6, 12e6, 32),
-    "5.6": best_of_our_own,
-    "6.1": lambda: 50_000 * torch.zeros(1280, dtype=torch.float32).nbytes / 1e6,
-    "6.2": changes_that_need_new_features,
-    "6.3": smallest_image_with_three_by_three,
-    "6.4": batches_until_a_twentieth_is_left,
-    "6.5": newer_weights_gain,
+    "5.5": lambda: best_published(100e6, 2.5e6, 8),
+    "5.6": lambda: best_published(300e6, 12e6, 32),
+    "5.7": best_of_our_own,
+    "6.2": lambda: 50_000 * torch.zeros(1280, dtype=torch.float32).nbytes / 1e6,
+    "6.3": changes_that_need_new_features,
+    "6.4": smallest_image_with_three_by_three,
+    "6.6": batches_until_a_twentieth_is_left,
+    "6.9": repairs_that_make_features_stay,
+    "6.11": newer_weights_gain,
     "7.1": second_step_with_momentum,
-    "7.2": learning_rate_at_step_775,
-    "7.3": left_of_an_idle_weight,
-    "7.4": smoothed_loss_of_the_targets,
-    "7.5": what_need_not_be_saved,
+    "7.3": learning_rate_at_step_775,
+    "7.4": left_of_an_idle_weight,
+    "7.6": smoothed_loss_of_the_targets,
+    "7.7": what_need_not_be_saved,
+    "7.9": how_much_more_slowly_the_weights_turn,
+    "7.10": step_at_which_the_average_is_as_slow_as_it_gets,
     "8.1": images_for_half_the_width,
-    "8.2": precision_and_recall_of_cat,
-    "8.3": calibration_error,
-    "8.4": chance_of_nine_to_one,
-    "8.5": mean_of_means_too_high,
+    "8.3": precision_and_recall_of_cat,
+    "8.4": precision_of_rare_cats,
+    "8.5": calibration_error,
+    "8.7": chance_of_nine_to_one,
+    "8.10": mean_of_means_too_high,
+    "9.1": parameters_of_torchvisions_fire,
+    "9.3": macs_of_torchvisions_shuffle_unit,
+    "9.4": blocks_of_torchvisions_b1,
+    "9.9": how_many_times_as_many_macs_a_second,
+    "9.10": most_accurate_small_download,
+    "10.1": middle_and_mean_of_ten_calls,
+    "10.3": whole_number_of_zero,
+    "10.4": whole_numbers_of_the_small_channel,
+    "10.6": bytes_of_a_depthwise_layer_in_int8,
+    "10.8": macs_of_a_block_without_twelve,
+    "10.10": share_of_dog,
+    "11.1": files_that_are_set_aside,
+    "11.4": pairs_parted_by_chance,
+    "11.5": photos_to_judge_by,
+    "11.8": probability_from_which_to_call,
+    "12.1": gigabytes_of_a_buffer,
+    "12.3": megabytes_each_sends_in_a_ring,
+    "12.6": failures_to_expect,
+    "12.8": times_as_many_images_a_second,
 }
 
 

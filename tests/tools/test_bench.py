@@ -80,3 +80,13 @@ def test_an_epoch_is_timed_where_the_threads_are_settled():
     one = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=one, capture_output=True, text=True, check=True)
     assert float(done.stdout) > 0
+
+
+def test_batches_is_held_to_the_faster_of_the_two_loaders(monkeypatch, capsys):
+    # warm-up and three passes of each: the median counts, and the warm-up does not
+    rates = iter([1, 100, 900, 200, 1, 400, 500, 300, 1, 1200, 1000, 1100])
+    monkeypatch.setattr(bench, "images_per_second", lambda batches: next(rates))
+    assert bench.bench_data() == 1100 / 400
+    told = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert told[1] == "DataLoader, 0 workers 200 images/s (100, 200, 900)"
+    assert told[-1] == "Batches is 2.8 times as fast as the faster DataLoader"

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from helpers import __main__ as command
-from helpers.tools import execute
+from helpers.tools import claims, execute
 from helpers.tools.claims import Setting, plan, table, try_claims
 
 
@@ -109,3 +109,26 @@ def test_wrong_numbers_are_named(options, capsys):
 def test_an_unknown_lesson_is_named(lesson, capsys):
     assert command.main(["claims", "77"]) == 1
     assert "no notebook notebooks/77*.ipynb" in capsys.readouterr().err
+
+
+def test_a_kernel_that_is_killed_is_one_claim_that_fails_and_the_others_are_told(lesson):
+    path = lesson("00_a.ipynb", "import helpers\nhelpers.claim(True, 'said before')", "import os\nos._exit(9)")
+    outcome = try_claims(path, Setting(0, "default", 1))
+    assert outcome["said before"] is True
+    (end,) = [words for words in outcome if words != "said before"]
+    assert end == "(the lesson ends early: DeadKernelError)" and outcome[end] is False
+
+
+def test_what_was_tried_before_ctrl_c_is_told(lesson, capsys, monkeypatch):
+    lesson("00_a.ipynb", "import helpers")
+    answers = iter([{"narrow": False}])
+
+    def tried(path, setting, timeout):
+        try:
+            return next(answers)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(claims, "try_claims", tried)
+    assert command.main(["claims", "00", "--seeds", "0", "1", "--threads", "1", "--instructions", "default"]) == 130
+    assert capsys.readouterr().out.endswith("\n00_a.ipynb\n  a  seed 0, default, 1 thread\n  a\n  ✗  narrow\n")

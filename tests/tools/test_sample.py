@@ -37,7 +37,7 @@ def test_write_sample_takes_the_first_of_each_class(sheets, sample, capsys):
         for label in range(10):
             first = whole.images[whole.labels == label][:count]
             assert torch.equal(part.images[part.labels == label], first)
-    manifest = (sample / "SHA256SUMS").read_text().splitlines()
+    manifest = (sample / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     assert len(manifest) == 20
     for line in manifest:
         digest, name = line.split("  ")
@@ -48,7 +48,7 @@ def test_write_sample_takes_the_first_of_each_class(sheets, sample, capsys):
 def test_write_sample_makes_the_same_bytes_again(sheets, sample):
     make.write_sample(sheets)
     before = (sample / "SHA256SUMS").read_bytes()
-    (sample / "stray.txt").write_text("left from before")
+    (sample / "stray.txt").write_text("left from before", encoding="utf-8")
     make.write_sample(sheets)
     assert (sample / "SHA256SUMS").read_bytes() == before and not (sample / "stray.txt").exists()
 

@@ -7,8 +7,8 @@ import csv
 import json
 import re
 from collections import Counter
+from itertools import chain
 
-import matplotlib.colors
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -297,52 +297,74 @@ def explorer(lesson):
 
 
 def test_explorer_turns_both_menus(lesson, explorer):
-    assert explorer.result == lesson["audit"]
+    assert explorer.result.rows == lesson["audit"]
     for family in (*dict.fromkeys(row["family"] for row in lesson["rows"]), "all"):
         for verdict in ("by its table's convention", "only by another convention", "open", "all"):
             explorer.set(family=family, verdict=verdict)
             expected = [
                 e for e in lesson["audit"] if family in ("all", e["family"]) and verdict in ("all", e["verdict"])
             ]
-            assert explorer.result == expected and explorer.error == ""
+            assert explorer.result.rows == expected and explorer.error == ""
+
+
+def test_explorer_leafs_through_all_rows_and_begins_again(lesson, explorer):
+    from helpers.lessons.appendix_a.explorer_audit import LINES
+
+    pages = -(-len(lesson["audit"]) // LINES)
+    listed = [explorer.set(clicks=click).result.listed for click in range(pages)]
+    assert list(chain(*listed)) == lesson["audit"] and all(len(page) <= LINES for page in listed)
+    assert explorer.set(clicks=pages).result.listed == listed[0] and f"Listed: 1 to {LINES}." in explorer.words.value
+    assert "Listed: 49 to 51." in explorer.set(clicks=pages - 1).words.value
+    assert explorer.alt.count(" at ") == 3 and "<" not in explorer.alt
 
 
 def test_explorer_shows_as_many_lines_as_rows(lesson):
     from helpers.lessons.appendix_a.explorer_audit import select, table_html
 
     some = select(lesson["audit"], "mobilenet_v1", "open")
-    assert table_html(some).count("<tr ") == len(some) == 1
+    assert table_html(some).count("<tr ") == len(some.rows) == 1
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", table_html(some))
-    macs_by, params_by = some[0]["macs_by"], some[0]["params_by"]
-    expected = ["mobilenet_v1", "0.25", "192", "34", "30.21", macs_by, "0.47", "0.470", params_by, "open"]
+    macs_by, params_by = some.rows[0]["macs_by"], some.rows[0]["params_by"]
+    expected = ["v1 0.25 at 192", "34, 30.21", macs_by, "0.47, 0.470", params_by, "open"]
     assert cells == expected and macs_by != params_by
 
 
 def test_open_rows_are_bold_and_no_others(lesson):
-    from helpers.lessons.appendix_a.explorer_audit import table_html
+    from helpers.lessons.appendix_a.explorer_audit import select, table_html
 
-    html = table_html(lesson["audit"])
-    assert html.count("font-weight:bold") == sum(e["verdict"] == "open" for e in lesson["audit"]) == 3
-    assert html.count("font-weight:normal") == 48
+    for verdict, weight, other in (("open", "bold", "normal"), ("only by another convention", "normal", "bold")):
+        html = table_html(select(lesson["audit"], verdict=verdict))
+        assert html.count(f"font-weight:{weight}") == html.count("<tr ") > 2
+        assert f"font-weight:{other}" not in html
+    assert "3 open." in table_html(select(lesson["audit"]))
 
 
-def test_explorer_draws_every_row_and_marks_the_chosen(lesson):
-    from helpers.lessons.appendix_a.explorer_audit import draw_audit, select
-
-    chosen = select(lesson["audit"], verdict="open")
-    figure = draw_audit(lesson["audit"], chosen)
-    for axis in figure.axes:
-        assert [len(points.get_offsets()) for points in axis.collections] == [51, 3]
-    whole = draw_audit(lesson["audit"], lesson["audit"])
-    names = [text.get_text().rpartition(" (")[0] for text in whole.legends[0].get_texts()]
-    verdicts = dict(zip(names, whole.axes[0].collections[1:], strict=True))  # the first are the grey points
-    assert list(verdicts) == ["by its table's convention", "only by another convention", "open"]
-    colours = [matplotlib.colors.to_hex(points.get_facecolor()[0]).upper() for points in verdicts.values()]
-    assert colours == [COLOURS[name] for name in ("blue", "orange", "vermillion")], "as the picture's words say"
-    assert [len(points.get_offsets()) for points in verdicts.values()] == [43, 5, 3]
-    left = figure.axes[0].collections[1].get_offsets()
-    assert left[0].tolist() == pytest.approx([30.2126, 12.5], rel=0.01)
-    plt.close(figure)
+def test_explorer_draws_every_row_and_marks_the_chosen(lesson, explorer):
+    picture = explorer._screen.picture  # the page's own, moved from state to state
+    panels = picture.figure.axes
+    for verdict, counts in (("open", [0, 0, 3]), ("all", [43, 5, 3]), ("only by another convention", [0, 5, 0])):
+        picture.update(explorer.set(verdict=verdict).result)
+        for axis, printed, counted in zip(panels, ("mmacs", "mparams"), ("macs", "params"), strict=True):
+            grey, *marks, ring = axis.lines[:5]
+            assert len(grey.get_xdata()) == 51 and [len(line.get_xdata()) for line in marks] == counts
+            for line in marks:
+                mine = [e for e in explorer.result.rows if e["verdict"] == line.get_label()]
+                assert list(line.get_xdata()) == pytest.approx([e[counted] / 1e6 for e in mine])
+                away = [100 * (float(e[printed]) * 1e6 / e[counted] - 1) for e in mine]
+                assert list(line.get_ydata()) == pytest.approx(away)
+            listed = [e[counted] / 1e6 for e in explorer.result.listed]
+            assert list(ring.get_xdata()) == pytest.approx(listed), "a ring around each row of the table"
+    grey, *marks, ring = panels[0].lines[:5]
+    looks = [(line.get_label(), line.get_color().upper(), line.get_marker()) for line in marks]
+    assert looks == [
+        ("by its table's convention", COLOURS["blue"], "o"),
+        ("only by another convention", COLOURS["orange"], "s"),
+        ("open", COLOURS["vermillion"], "X"),
+    ], "as the picture's words say"
+    names = [text.get_text() for text in explorer.figure().legends[0].get_texts()]
+    assert names == [*(name for name, *_ in looks), "listed"]
+    picture.update(explorer.set(verdict="open").result)
+    assert marks[2].get_xydata()[0].tolist() == pytest.approx([30.2126, 12.5], rel=0.01)
 
 
 def test_explorer_says_what_is_wrong(lesson, explorer):

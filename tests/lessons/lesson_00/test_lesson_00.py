@@ -1,5 +1,6 @@
 """The quick tour's drawings: what they draw and what their sentences say are the numbers that they were given."""
 
+import itertools
 import re
 
 import matplotlib.pyplot as plt
@@ -44,6 +45,14 @@ def test_a_weight_rolls_as_the_page_prints():
     assert list(good) == [-1, 1, 2, 2.5, 2.75, 2.875] and abs(bad[-1] - 3) > abs(bad[0] - 3)
     assert list(figure.axes[0].lines[1].get_ydata()) == [17, 5, 2, 1.25, 1.0625, 1.015625]
     assert "2.9 at learning rate 0.25" in words and f"{bad[-1]:.1f} at learning rate 1.05" in words
+
+
+def test_an_arrow_leads_from_each_place_of_the_weight_to_the_next():
+    figure, _ = plots.rolling([0.1, 0.9], start=-1.0, steps=4)
+    for axis in figure.axes:
+        way = list(zip(*axis.lines[1].get_data(), strict=True))
+        arrows = [each for each in axis.texts if each.arrow_patch is not None]
+        assert [(tuple(each.xyann), tuple(each.xy)) for each in arrows] == list(itertools.pairwise(way))
 
 
 def test_every_redraw_is_in_the_histogram():

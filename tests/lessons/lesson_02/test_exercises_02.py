@@ -13,7 +13,8 @@ from torchvision import transforms
 from helpers import DATA
 from helpers.data import CLASSES, ImageSet, load_cifar10, read_sheet, split
 from helpers.exercises import exercise
-from helpers.lessons.lesson_02.to_write import ContactSheet, channel_std, random_crop, stratified_split
+from helpers.lessons.lesson_02.to_write import ContactSheet, random_crop, stratified_split
+from helpers.lessons.lesson_02.to_write_std import channel_std
 
 # -------------------------------------------------------------------------------------------- the keys, once more
 
@@ -73,7 +74,8 @@ def test_random_crop_is_torchvisions():
 
 def test_contact_sheet_is_the_loader():
     path = DATA / "cifar10-sample" / "test" / "ship.png"
-    pixels = TF.pil_to_tensor(Image.open(path)).permute(1, 2, 0)
+    with Image.open(path) as image:
+        pixels = TF.pil_to_tensor(image).permute(1, 2, 0)
     sheet = ContactSheet(pixels, 8)
     assert len(sheet) == 200
     for index in (0, 19, 20, 199):

@@ -97,28 +97,31 @@ def test_the_pages_loader_is_batches(train, batch_size):
 
 def test_the_stored_loss_of_the_zoo_includes_none():
     (row,) = [r for r in read_results("mistakes.csv") if r["variant"] == "zoo, width 0.25, crop and flip"]
-    assert row["number"] == 1 and row["low"] < row["difference"] < 0 < row["high"]
+    assert row["number"] == 1 and row["images_low"] < row["difference"] < 0 < row["images_high"]
 
 
 def test_the_explorer_does_what_its_controls_say():
     explorer, other = augmentation_explorer(), augmentation_explorer()
-    before, shown = explorer.result.before, bytes(other.picture.value)
+    before, shown = explorer.result.before, other.png
     off = {"crop": 0, "flip": 0.0, "brightness": 0.0, "contrast": 0.0, "cutout": 0}
     assert explorer.set(**off).result.untouched == len(before) == 9
     assert torch.equal(explorer.set(flip=1.0).result.after, before.flip(2))
     covered = (explorer.set(flip=0.0, cutout=8).result.after != before).any(-1).sum((1, 2))
     assert covered.min() > 50 and covered.max() <= 8 * 8
     assert (explorer.set(cutout=0, crop=10).result.after == 0).all(-1).any(1).any()  # a black row or more
-    assert other.values["crop"] == 4 and bytes(other.picture.value) == shown, "one explorer turned another"
+    assert other.values["crop"] == 4 and other.png == shown, "one explorer turned another"
 
 
 def test_the_explorer_draws_before_above_after():
-    seen = augmentation_explorer().set(crop=0, flip=1.0).result
-    (axes,) = explorer_augmentation.draw(seen).axes
+    explorer = augmentation_explorer().set(crop=0, flip=1.0)
+    seen = explorer.result
+    (axes,) = explorer.figure().axes
     drawn = torch.as_tensor(axes.images[0].get_array())
     assert torch.equal(drawn[:32, :32], seen.before[0]) and not torch.equal(seen.before[0], seen.after[0])
     assert torch.equal(drawn[-32 - explorer_augmentation.GAP :][:32, :32], seen.after[0])
     assert [words.get_text() for words in axes.texts] == ["before", "after"]
+    first, second = (words.get_position()[1] for words in axes.texts)
+    assert 0 < first < 32 and 35 < second < 67, "each word stands beside its row"
 
 
 # ----------------------------------------------------------------------------------------------------- both pages

@@ -63,6 +63,8 @@ def test_every_kernel_is_drawn_once_in_the_colour_of_the_channel_it_reads():
         assert len(places) == 3 * each, "no kernel lies on another"
         assert tuple(len(rectangles(axis, colour, (3, 3))) for colour in (*colours, plots.MIXED)) == sheets
         assert f"{3 * each} weights" in " ".join(labels(axis)) and alt.startswith(kind.capitalize())
+        low, high = axis.get_ylim()
+        assert all(low < text.get_position()[1] < high for text in axis.texts if text.get_text())
     figure, alt = plots.slabs("depthwise", "pointwise")
     assert len(figure.axes) == 2 and "3 kernels of 3 × 3" in alt and "12 kernels of 1 × 1" in alt
 
@@ -141,6 +143,7 @@ def test_the_roof_and_the_layers_under_it():
         for x, y in zip(*line.get_data(), strict=True):
             assert y == pytest.approx(min(float(x) * speed, 100), rel=1e-5)
         assert ("cache" in line.get_label()) == (speed == 120)
+        assert line.get_xdata()[0] < 1 < 25 < line.get_xdata()[-1], "the roof reaches over all layers"
     places = [tuple(map(float, scatter.get_offsets()[0])) for scatter in axis.collections]
     wanted = [[(10, 20), (10, 80)], [(1, 10), (1, 20)], [(25, 50), (25, 100)]]  # as called, prepared
     assert places == [pytest.approx(place) for pair in wanted for place in pair]

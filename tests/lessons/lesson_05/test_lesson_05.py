@@ -12,7 +12,7 @@ from helpers.data import CIFAR10_MEAN, load_cifar10
 from helpers.evaluation import accuracy, predict
 from helpers.exercises import exercise
 from helpers.lessons.lesson_05 import grid, shallow, train
-from helpers.lessons.lesson_05.explorer_mobilenet import LOOK, published
+from helpers.lessons.lesson_05.networks import LOOK, published
 from helpers.models import load_zoo, mobilenet_v2
 from helpers.results import read_results
 
@@ -31,7 +31,7 @@ def test_the_zoo_is_complete(zoo):
     assert {row["total"] for row in zoo.values()} == {10_000}
     assert len({row["epochs"] for row in zoo.values()}) == 1, "one recipe for all"
     for row in zoo.values():
-        assert row["command"].startswith("python -m helpers train --width ") and row["seconds"] > 60
+        assert row["command"].startswith("python -m helpers train ") and row["seconds"] > 60
         assert row["accuracy"] == pytest.approx(row["correct"] / 10_000) and row["low"] < row["accuracy"] < row["high"]
 
 
@@ -57,7 +57,8 @@ def test_the_stored_network_is_the_judged_one(zoo, width):
     _, test = load_cifar10()
     result = accuracy(predict(load_zoo(width), Batches(test, 500)), test.labels)
     assert result.low <= zoo[width, 32, 0]["accuracy"] <= result.high
-    wrong = accuracy(predict(load_zoo(width), Batches(test, 500, mean=tuple(-m for m in CIFAR10_MEAN))), test.labels)
+    few = test[::4]
+    wrong = accuracy(predict(load_zoo(width), Batches(few, 500, mean=tuple(-m for m in CIFAR10_MEAN))), few.labels)
     assert wrong.high < result.low, "the bound would not see a wrong normalisation"
 
 
@@ -106,13 +107,13 @@ def decide(macs: float, size: float, bits: int) -> str:
 
 
 def test_the_budgets_decide_by_brute_force():
-    assert exercise("5.4").answer == decide(100e6, 2.5e6, 8)
-    assert exercise("5.5").answer == decide(300e6, 12e6, 32)
+    assert exercise("5.5").answer == decide(100e6, 2.5e6, 8)
+    assert exercise("5.6").answer == decide(300e6, 12e6, 32)
 
 
 def test_the_choices_offered_are_published_networks():
     names = {f"{LOOK[row.family][0]} {row.width} at {row.resolution}" for row in published()}
-    for number in ("5.4", "5.5"):
+    for number in ("5.5", "5.6"):
         assert set(exercise(number).options) <= names
 
 
@@ -123,9 +124,13 @@ def test_the_small_answers_are_torchvision_s():
 
 
 def test_the_sorting_machine_is_decided_by_more_than_a_seed(zoo):
-    fits = [row for row in zoo.values() if row["macs"] <= 2e6]
-    best, second = sorted(fits, key=lambda row: -row["accuracy"])[:2]
-    assert exercise("5.6").answer == f"V2 {best['width']} at {best['resolution']}"
+    fits = {}  # a network → all its trainings
+    for (width, size, _), row in zoo.items():
+        if row["macs"] <= 2e6:
+            fits.setdefault((width, size), []).append(row)
+    means = [dict(rows[0], accuracy=sum(row["accuracy"] for row in rows) / len(rows)) for rows in fits.values()]
+    best, second = sorted(means, key=lambda row: -row["accuracy"])[:2]
+    assert exercise("5.7").answer == f"V2 {best['width']} at {best['resolution']}"
     seeds = [zoo[0.25, 32, seed]["accuracy"] for seed in (0, 1, 2)]
     assert best["accuracy"] - second["accuracy"] > max(seeds) - min(seeds)
     assert abs(best["macs"] / second["macs"] - 1) < 0.01

@@ -197,8 +197,7 @@ def test_other_weights_that_are_there_stay_and_the_new_ones_are_kept(shipped, sm
 def test_missing_makes_what_the_lessons_use(small_zoo, given_to_fit, rows_of):
     assert command.main(["train", "--missing", "--size", "16"]) == 0
     runs = {(row["width"], row["seed"]) for row in rows_of(store.RESULTS / "zoo.csv")}
-    assert runs == {("0.25", "0"), ("0.25", "1"), ("0.25", "2"), ("0.5", "0"), ("0.5", "1"), ("0.5", "2"),
-                    ("0.75", "0"), ("1", "0")}  # fmt: skip
+    assert runs == {(width, seed) for width in ("0.25", "0.5", "0.75") for seed in "012"} | {("1", "0")}
     given_to_fit.clear()
     assert command.main(["train", "--missing", "--size", "16"]) == 0 and given_to_fit == []
 

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,10 +70,10 @@ def given_to_fit(monkeypatch, variant: str) -> dict:
     """What `fit` is called with for a variant; the network is told by its MACs, the batches by their augmentation."""
     calls = []
     monkeypatch.setattr(recipes, "fit", lambda model, batches, **given: calls.append((model, batches, given)))
-    ablation.train(ablation.RECIPE | ablation.VARIANTS[variant], images(60, "trained on"), 3, 30, seed=7)
+    ablation.train(ablation.RECIPE | ablation.VARIANTS[variant], images(60, "trained on"), 3, 64, seed=7)
     ((model, batches, given),) = calls
     assert (
-        batches.image_set.source == "trained on" and batches.seed == 7 and batches.shuffle and batches.batch_size == 30
+        batches.image_set.source == "trained on" and batches.seed == 7 and batches.shuffle and batches.batch_size == 64
     )
     return {"macs": count_macs(model, 32), "augment": set(batches.augment), **given}
 
@@ -99,10 +100,57 @@ RECIPE_GIVEN = {
         ("3 downsamplings", {"macs": 9_481_216}),
         ("3 downsamplings, 4e-5", {"macs": 9_481_216, "weight_decay": 4e-5}),
         ("5 downsamplings, 4e-5", {"macs": 745_888, "weight_decay": 4e-5}),
+        ("neither averaging nor cosine", {"ema_decay": 0.0, "schedule": constant_with_warmup}),
     ],
 )
 def test_a_variant_changes_what_its_name_says_and_nothing_else(monkeypatch, variant, changed):
     assert given_to_fit(monkeypatch, variant) == RECIPE_GIVEN | changed
+
+
+def test_a_row_says_what_was_trained_and_at_which_rate(monkeypatch):
+    judged_on = images(60, "judged on")
+    logits = nn.functional.one_hot(judged_on.labels, 10).float()
+    history = SimpleNamespace(loss=[2.0, 1.25], seconds=[3.0, 4.0])
+    monkeypatch.setattr(ablation, "judged", lambda unit, run: (logits, history, ablation.network(4)))
+    run = SimpleNamespace(
+        world=(None, judged_on), options=SimpleNamespace(limit=None), log=lambda words: None, trial=False
+    )
+    for batch_size, lr in ((64, 0.05), (128, 0.1)):
+        row = ablation.measure({"variant": "no cosine", "seed": 0, "batch_size": batch_size}, run)
+        assert row["lr"] == given_to_fit(monkeypatch, "recipe")["lr"] * batch_size / 64 == lr
+        assert (row["width"], row["macs"], row["loss"], row["seconds"]) == (0.25, 2_945_152, "1.25", "7")
+        assert row["schedule"] == ablation.VARIANTS["no cosine"]["schedule"] and row["correct"] == row["total"] == 60
+
+
+def test_without_decay_on_depthwise_filters_all_else_is_as_in_the_recipe(monkeypatch):
+    given = given_to_fit(monkeypatch, "no decay on depthwise filters")
+    make = given.pop("optimizer")
+    assert given == {name: RECIPE_GIVEN[name] for name in RECIPE_GIVEN if name not in ("lr", "momentum")}
+    model = ablation.network(4)
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    made = make([{"params": weights, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0.0}])
+    groups = made.param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    depthwise = {id(m.weight) for m in model.modules() if isinstance(m, nn.Conv2d) and m.groups > 1}
+    assert len(depthwise) == 17 and len(decay) == len(weights) + len(rest)
+    for p in weights:
+        assert decay[id(p)] == (0.0 if id(p) in depthwise else 5e-4)
+    assert {(group["lr"], group["momentum"], group["nesterov"]) for group in groups} == {(0.05, 0.9, True)}
+
+
+def test_the_long_runs_are_the_documented_ones():
+    def asked(*words: str) -> dict:
+        parser = argparse.ArgumentParser()
+        ablation.arguments(parser)
+        return ablation.settings(parser.parse_args(list(words)))
+
+    long = asked("--long")
+    assert len(long.pop("only")) == 9 and long == {"images": 45_000, "epochs": 10, "batch_size": 128, "seeds": 5}
+    assert recipes.ZOO.lr == ablation.LR * 128, "at the zoo's batch the zoo's learning rate"
+    assert asked("--long", "--seeds", "2")["seeds"] == 2
+    short = asked()
+    assert len(short.pop("only")) == 12 and short == {"images": 12_000, "epochs": 3, "batch_size": 64, "seeds": 3}
 
 
 def answers(model, batches) -> torch.Tensor:
@@ -185,7 +233,7 @@ def test_bench_train_compares_two_layouts(monkeypatch, capsys):
 
 def made_up() -> list[dict]:
     rows = []
-    for place, name in enumerate(ablation.VARIANTS):
+    for place, name in enumerate(ablation.SHORT_VARIANTS):
         for seed in range(3):
             row = {"variant": name, "seed": seed, "total": 100, "accuracy": 0.4 - place / 100}
             rows.append({**row, "only_this": 5, "only_recipe": 5 + place})
@@ -197,20 +245,46 @@ def test_pairs_from_counts():
     assert (pair.only_first, pair.only_second, pair.total) == (7, 3, 50) and pair.difference == 0.08
 
 
-def test_the_figures_show_every_run():
+def test_changes_are_those_of_one_part_the_costliest_first():
     changes = ablation.changes(made_up())
-    costliest = list(ablation.VARIANTS)[-1]
+    costliest = ablation.SHORT_VARIANTS[-1]
     assert next(iter(changes)) == costliest and changes[costliest][0].difference == -0.11
-    assert set(changes) == {name for name, parts in ablation.VARIANTS.items() if len(parts) == 1}
-    axes = ablation.draw_changes(made_up()).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(changes)
-    assert len(axes.containers) == 3 * len(changes) and "-11.0" in [text.get_text() for text in axes.texts]
-    axes = ablation.draw_halvings(made_up()).axes[0]
-    curves = {line.get_label(): list(line.get_ydata()) for line in axes.lines if line.get_label().startswith("weight")}
-    by_halvings = {
-        "weight decay 0.0005": ["5 downsamplings", "recipe", "3 downsamplings"],
-        "weight decay 4e-05": ["5 downsamplings, 4e-5", "weight decay 4e-5", "3 downsamplings, 4e-5"],
-    }
-    for label, names in by_halvings.items():
-        assert curves.pop(label) == pytest.approx([40 - list(ablation.VARIANTS).index(name) for name in names])
-    assert not curves and [label.get_text()[0] for label in axes.get_xticklabels()] == ["5", "4", "3"]
+    assert set(changes) == {name for name in ablation.SHORT_VARIANTS if len(ablation.VARIANTS[name]) == 1}
+    both = ablation.changes(made_up(), parts=(2,))
+    assert set(both) == {name for name in ablation.SHORT_VARIANTS if len(ablation.VARIANTS[name]) == 2}
+
+
+def test_the_tables_say_each_seed_and_the_right_kind_of_interval():
+    rows = [row for row in made_up() if row["variant"] in ("recipe", "no cosine", "3 downsamplings, 4e-5")]
+    for row in rows:
+        row["only_recipe"] += 2 * row["seed"] * (row["variant"] != "recipe")
+    recipe, line = ablation.table(rows[::-1]).splitlines()
+    assert recipe == "the recipe: 40.0, 40.0, 40.0 %"
+    # −7, −9, −11: their mean, and Student's 4.303 deviations of 2 over the root of 3
+    assert line == "no cosine           -9.0 (-14.0 to  -4.0) points: -7.0, -9.0, -11.0"
+    anew = [{**row, "only_recipe": 1} for row in rows if row["seed"] == 0]
+    words, heads, *lines = ablation.table_longer(rows[::-1], anew).splitlines()
+    assert words == "longer, the recipe: 40.0, 40.0, 40.0 %" and heads.endswith("BatchNorm anew")
+    assert [line[:36].split() for line in lines] == [[*name.split(), "seed", str(seed)]
+            for name in ablation.changes(rows, parts=(1, 2)) for seed in range(3)]  # fmt: skip
+    first = next(line for line in lines if line.startswith("no cosine") and "seed 0" in line)
+    assert [first[36:60].split()[0], first[60:].split()[0]] == ["-7.0", "+4.0"], "5 against 12, and anew 5 against 1"
+    assert [bool(line[60:].strip()) for line in lines] == [True, False, False] * 2
+
+
+def test_three_halvings_against_four_pair_by_pair():
+    rows = made_up()
+    for row in rows:
+        row["accuracy"] = {"3 downsamplings": 0.5, "3 downsamplings, 4e-5": 0.4}.get(row["variant"], row["seed"] / 100)
+    assert ablation.three_against_four(rows) == pytest.approx([50, 49, 48, 40, 39, 38])
+
+
+def test_the_table_of_halvings_has_a_line_a_setting_and_the_pairs_at_its_end():
+    rows = [{**row, "macs": 2_945_152} for row in made_up()]
+    *lines, pairs = ablation.table_halvings(rows).splitlines()
+    assert [line.split(" halvings")[0] for line in lines] == [
+        f"{decay}, {n}" for decay in ("0.0005", "4e-05") for n in (5, 4, 3)
+    ]
+    assert lines[1].endswith("2.9M: 40.0 % (40.0, 40.0, 40.0)"), "the recipe's"
+    # by place in the list: −4 points a pair with the one decay, −4 with the other
+    assert pairs == "three against four, six pairs: -4.0 (-4.0 to -4.0) points"

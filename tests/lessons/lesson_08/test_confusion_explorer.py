@@ -8,7 +8,7 @@ import torch
 from helpers.data import ImageSet
 from helpers.evaluation import confusion_matrix
 from helpers.lessons.lesson_08 import confusion_explorer
-from helpers.lessons.lesson_08.explorer_confusion import PAGE, text
+from helpers.lessons.lesson_08.explorer_confusion import COLUMNS, PAGE, ConfusionPicture, text
 
 NAMES = ("cat", "dog", "frog")
 
@@ -85,3 +85,56 @@ def test_what_does_not_fit_is_refused():
         confusion_explorer(images, {})
     with pytest.raises(ValueError, match=r"same images .* shapes are \[299\] and \[300\]"):
         confusion_explorer(images, {"short": logits[1:]})
+
+
+# ------------------------------------------------------------------------------------------------ the picture
+
+
+def test_every_number_stands_in_its_cell_and_the_frame_around_the_chosen_one(explorer):
+    images, logits = made()
+    for network, values in (("second", -logits), ("first", logits)):
+        for true, called in (("cat", "dog"), ("dog", "dog"), ("frog", "cat")):
+            picture = explorer._screen.picture  # the page's own, moved from state to state
+            picture.update(explorer.set(network=network, true=true, called=called, clicks=0).result)
+            matrix = picture.figure.axes[0]
+            counts = confusion_matrix(values, images.labels)
+            written = {number.get_position(): number.get_text() for number in matrix.texts}
+            expected = {(c, t): str(int(counts[t, c]) or "") for t in range(3) for c in range(3)}
+            assert written == expected, "column: the answer, row: the truth"
+            shade = torch.as_tensor(matrix.images[0].get_array()).float()
+            assert torch.allclose(shade, (counts / counts.sum(1, keepdim=True)).sqrt().float())
+            for number in matrix.texts:
+                column, row = number.get_position()
+                assert (number.get_color() == "white") == bool(shade[row, column] > 0.6), "legible on its shade"
+            (frame,) = matrix.patches
+            assert frame.get_xy() == (NAMES.index(called) - 0.5, NAMES.index(true) - 0.5)
+            assert (frame.get_width(), frame.get_height()) == (1, 1)
+            for ticks in (matrix.get_xticklabels(), matrix.get_yticklabels()):
+                assert [tick.get_text() for tick in ticks] == list(NAMES)
+
+
+def test_each_image_lies_at_its_place_over_its_confidence(explorer):
+    images, _ = made()
+    for clicks in (1, 0):
+        cell = explorer.set(network="first", true="cat", called="cat", clicks=clicks).result
+        explorer._screen.picture.update(cell)
+        pictures = explorer._screen.picture.figure.axes[1]
+        paper = pictures.images[0].get_array()
+        for place in range(PAGE):
+            row, column = divmod(place, COLUMNS)
+            seen = paper[row * 40 : row * 40 + 32, column * 35 : column * 35 + 32]
+            words, (x, y) = pictures.texts[place].get_text(), pictures.texts[place].get_position()
+            if place < len(cell.shown):
+                assert (seen == images.images[cell.shown[place]].numpy()).all()
+                assert words == f"{cell.confidence[place]:.0%}"
+            else:
+                assert (seen == 255).all() and words == ""
+            assert column * 35 < x < column * 35 + 32 and row * 40 + 32 < y < (row + 1) * 40, "below its image"
+        assert pictures.get_title(loc="left") == f"cat, called cat: {len(cell.members)} images"
+
+
+def test_the_picture_is_made_for_these_images():
+    images, logits = made(6)
+    picture = ConfusionPicture(images)
+    picture.update(confusion_explorer(images, {"only": logits}).result)
+    assert [tick.get_text() for tick in picture.figure.axes[0].get_yticklabels()] == list(NAMES)

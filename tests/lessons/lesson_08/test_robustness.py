@@ -94,8 +94,8 @@ def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(robustness, "load_zoo", lambda width: asked.append(width) or Brightness())
     monkeypatch.setattr(robustness, "WEIGHTS", tmp_path)
     for width in ("0.25", "0.5"):
-        (tmp_path / f"zoo_mobilenet_v2_{width}.safetensors").write_text("")
-        (tmp_path / f"zoo_mobilenet_v2_{width}.safetensors.sha256").write_text(f"{width:0<20}")
+        (tmp_path / f"zoo_mobilenet_v2_{width}.safetensors").write_text("", encoding="utf-8")
+        (tmp_path / f"zoo_mobilenet_v2_{width}.safetensors.sha256").write_text(f"{width:0<20}", encoding="utf-8")
     parser, lines = argparse.ArgumentParser(), []
     robustness.arguments(parser)
     robustness.run(parser.parse_args(["--limit", "5"]), lines.append)
@@ -111,7 +111,9 @@ def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     robustness.run(parser.parse_args([]), lines.append)
     conditions = sum(len(strengths) for _, strengths in DAMAGE.values())
     assert len(measured(lines)) == conditions + 1, "only the new width, and the pair"
-    assert not any("0.25:" in line for line in lines)
+    assert not any("width 0.25:" in line for line in lines)
+    suffer = runs.read_results("robustness_pairs.csv")
+    assert len(suffer) == 5 * 5 and {(row["first"], row["second"]) for row in suffer} == {(0.5, 0.25)}
     rows, (pair,) = runs.read_results("robustness.csv"), runs.read_results("zoo_pairs.csv")
     assert len(rows) == 2 * conditions and {row["width"] for row in rows} == {0.25, 0.5}
     for row in rows:
@@ -122,13 +124,66 @@ def test_a_study_that_was_interrupted_goes_on(monkeypatch, tmp_path):
     lines.clear()
     robustness.run(parser.parse_args([]), lines.append)
     assert measured(lines) == []
-    (tmp_path / "zoo_mobilenet_v2_0.5.safetensors.sha256").write_text("other weights")
+    (tmp_path / "zoo_mobilenet_v2_0.5.safetensors.sha256").write_text("other weights", encoding="utf-8")
     before = [(tmp_path / name).read_bytes() for name in ("robustness.csv", "zoo_pairs.csv")]
     with pytest.raises(ValueError, match=r"with weights 0.5000000000, not other weight: only --overwrite replaces it"):
         robustness.run(parser.parse_args([]), lines.append)
     assert before == [(tmp_path / name).read_bytes() for name in ("robustness.csv", "zoo_pairs.csv")]
     robustness.run(parser.parse_args(["--widths", "0.5", "--overwrite"]), lines.append)
     assert len(measured(lines)) == conditions, "new weights are measured anew"
+
+
+def test_difference_of_changes_by_hand_and_against_its_own_formula():
+    """Change by change: the wide one loses 30 of 100, the narrow one 10; the interval is that of a paired mean."""
+    wide = torch.ones(100, 3, dtype=torch.bool)
+    wide[:30, 1], wide[:40, 2] = False, False
+    narrow = torch.ones(100, 3, dtype=torch.bool)
+    narrow[50:, 0], narrow[45:, 1], narrow[30:, 2] = False, False, False
+    row = {name: float(text) for name, text in robustness.difference_of_changes(wide[:, :2], narrow[:, :2]).items()}
+    assert row["change"] == pytest.approx(-0.30 + 0.05) and row["kept"] == pytest.approx(0.7 - 0.45 / 0.5)
+    each = wide[:, 1].double() - wide[:, 0].double() - narrow[:, 1].double() + narrow[:, 0].double()
+    half = 1.96 * each.std().item() / 10
+    assert (row["change_low"], row["change_high"]) == pytest.approx((-0.25 - half, -0.25 + half), abs=0.012)
+    assert row["p_value"] < 1e-4
+    both = robustness.difference_of_changes(wide, narrow)
+    assert float(both["change"]) == pytest.approx((-0.30 + 0.05 - 0.40 + 0.20) / 2)
+    same = robustness.difference_of_changes(wide, wide)
+    assert float(same["change"]) == float(same["change_low"]) == float(same["change_high"]) == 0
+
+
+def test_answers_that_go_together_leave_less_open_than_answers_that_do_not():
+    """Paired: two networks wrong on the same images differ by nothing; wrong on others, by as much, unsure."""
+    clean = torch.ones(200, 1, dtype=torch.bool)
+    hurt = (torch.arange(200) % 2 == 0)[:, None]
+    same = robustness.difference_of_changes(torch.cat([clean, hurt], 1), torch.cat([clean, hurt], 1))
+    other = robustness.difference_of_changes(torch.cat([clean, hurt], 1), torch.cat([clean, ~hurt], 1))
+    assert float(same["change"]) == float(other["change"]) == 0
+    assert float(same["change_high"]) == 0 < 0.1 < float(other["change_high"])
+
+
+def test_a_row_a_strength_and_one_for_their_mean(monkeypatch):
+    strengths = DAMAGE["noise"][1]
+    right = {(width, "none", 0): torch.ones(8).bool() for width in (1.0, 0.25)}
+    for step, one in enumerate(strengths, 1):
+        right[1.0, "noise", one] = torch.arange(8) >= 2 * step
+        right[0.25, "noise", one] = torch.arange(8) >= step
+    run = studies.Run(argparse.Namespace(limit=None), lambda _: None)
+    run.world = argparse.Namespace(
+        right=lambda width, kind="none", strength=0: (right[width, kind, strength], ""), test=TEST
+    )
+    rows = robustness.measure_suffering({"first": "1", "second": "0.25", "kind": "noise"}, run)
+    assert [row["strength"] for row in rows] == [*(f"{one:g}" for one in strengths), "mean"]
+    assert [float(row["change"]) for row in rows] == pytest.approx([-1 / 8, -2 / 8, -3 / 8, -4 / 8, -2.5 / 8])
+
+
+def test_each_network_is_asked_once_about_each_damage(monkeypatch):
+    asked = []
+    monkeypatch.setattr(robustness, "load_zoo", lambda width: Brightness())
+    monkeypatch.setattr(robustness, "predict", lambda model, batches: asked.append(1) or torch.zeros(len(TEST), 10))
+    answers = robustness.Answers(TEST, "cpu")
+    for _ in range(3):
+        answers.right(1.0), answers.right(1.0, "noise", 5), answers.right(0.5, "noise", 5)
+    assert len(asked) == 3
 
 
 def test_paired_columns():
