@@ -3,12 +3,18 @@
 A change by hand only marks; the page's event loop then draws the newest values, so that the picture never falls behind
 the hand by more than one drawing. A change from code (`set`, `act`, or a control's value set in a cell) is drawn before
 the next line runs, and raises what goes wrong.
+
+Changes arrive in two threads: JupyterLab lets a widget's first message go to the thread that runs cells, and opens a
+thread of its own for those that follow. One explorer computes and draws at a time (`_alone`); otherwise two states
+would be painted into one picture.
 """
 
 import asyncio
 import contextlib
+import functools
 import html
 import inspect
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +34,18 @@ __all__ = ["PIXELS_PER_INCH", "CountingButton", "Explorer", "Picture", "Veil", "
 
 WAIT = 0.01  # seconds between the first change and the drawing: what was turned meanwhile is drawn with it
 REMEMBERED = 48  # states whose picture is kept
+_DRAWING = threading.RLock()  # one for all: Matplotlib's settings are shared by every figure
+
+
+def _alone(method: Callable) -> Callable:
+    """The method, while no other thread computes or draws."""
+
+    @functools.wraps(method)
+    def waiting(self, *args, **kwargs):
+        with _DRAWING:
+            return method(self, *args, **kwargs)
+
+    return waiting
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,7 @@ class Explorer(widgets.VBox):
     `png`, `alt` and `words.value` are what the reader has in view; `seconds` is how long the last change took.
     """
 
+    @_alone
     def __init__(
         self,
         controls: Mapping[str, widgets.Widget],
@@ -115,12 +134,14 @@ class Explorer(widgets.VBox):
         return {name: control.value for name, control in self.controls.items()}
 
     @property
+    @_alone
     def result(self):
         """What compute returned for these values."""
         if self._timer:
             self._draw_newest()
         return self._result
 
+    @_alone
     def set(self, **values) -> "Explorer":
         """Turn controls as a reader's hand would, then compute once. Raises what the reader would be shown."""
         for name in values:
@@ -139,6 +160,7 @@ class Explorer(widgets.VBox):
             self._draw_newest()
         return self._raise()
 
+    @_alone
     def act(self, label: str) -> "Explorer":
         """Press the button `label` from code; raises what the reader would be shown."""
         if label not in self._actions:
@@ -146,6 +168,7 @@ class Explorer(widgets.VBox):
         self._start(label, None)
         return self._raise()
 
+    @_alone
     def guess(self, value) -> "Explorer":
         """Answer the veil's question; the veil falls and says how near that was."""
         if not self.veil:
@@ -161,6 +184,7 @@ class Explorer(widgets.VBox):
         self._draw_newest()
         return self._raise()
 
+    @_alone
     def figure(self) -> Figure:
         """The picture of the last good state as a fresh figure, veiled as the page's is: for paper."""
         return self._screen.figure(self.result, self._hidden())
@@ -185,6 +209,7 @@ class Explorer(widgets.VBox):
             self._draw_newest()
             self._raise()
 
+    @_alone
     def _draw_newest(self) -> None:
         if self._timer:
             self._timer.cancel()
@@ -241,6 +266,7 @@ class Explorer(widgets.VBox):
             button.disabled = True
         self.buttons[label].description = self._busy
 
+    @_alone
     def _start(self, label: str, loop) -> None:
         self._wait_for(label)
         self.note, steps = "", None
@@ -257,6 +283,7 @@ class Explorer(widgets.VBox):
         else:
             self._finish(label)
 
+    @_alone
     def _go_on(self, label: str, loop, steps) -> None:
         if steps := self._step(steps):
             self._states.clear()

@@ -4,6 +4,8 @@ import asyncio
 import io
 import random
 import re
+import threading
+import time
 import types
 from functools import partial
 from importlib import import_module
@@ -228,6 +230,32 @@ def test_set_computes_once_and_a_state_seen_before_not_at_all():
     seen = one.png
     one.set(number=1).set(number=2)
     assert len(calls) == 4 and one.png == seen and one.result == 2
+
+
+def test_changes_in_two_threads_are_drawn_one_after_the_other():
+    """JupyterLab sends a widget's first change to one thread and the next to another, while the first is being drawn."""
+    inside, most = [], []
+
+    def slow(**values):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return values["number"] + values["again"]
+
+    one, other = small(slow), small(slow)
+    most.clear()
+    turns = [
+        threading.Thread(target=lambda: [one.set(again=again) for again in range(1, 8)]),
+        threading.Thread(target=lambda: [setattr(one.controls["number"], "value", n) for n in (1, 3, 4)]),
+        threading.Thread(target=lambda: [other.set(again=again) for again in range(1, 8)]),
+    ]
+    for turn in turns:
+        turn.start()
+    for turn in turns:
+        turn.join()
+    assert len(most) >= 14 and set(most) == {1}, "two states were computed at once"
+    assert one.result == 11 and one.png == small(slow).set(number=4, again=7).png
 
 
 def test_memory_is_bounded(monkeypatch):
