@@ -233,7 +233,7 @@ def test_set_computes_once_and_a_state_seen_before_not_at_all():
 
 
 def test_changes_in_two_threads_are_drawn_one_after_the_other():
-    """JupyterLab sends a widget's first change to one thread and the next to another, while the first is being drawn."""
+    """JupyterLab sends a widget's first change to one thread, and the next to another while it is being drawn."""
     inside, most = [], []
 
     def slow(**values):
