@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from helpers.explorer import Picture
 from helpers.lessons.lesson_05 import networks
@@ -68,7 +69,7 @@ class Chart:
         axes.legend(handles=handles, markerscale=0.7, handletextpad=0.4, **look, **words)
         lines = [line for pair in self.lines.values() for line in pair]
         marks = [self.star, self.ring, self.drop, self.a, self.b, self.arrow, *self.letters.values()]
-        self.moving: list[Artist] = [self.shade, self.front, *lines, *self.dots.values(), *marks]
+        self.moving: list[Artist] = [self.shade, self.front, *lines, *self.dots.values(), *marks, *self.numbers]
 
     def _family(self, family: str, rows: Sequence[Result]) -> None:
         label, colour, marker = LOOKS[family]
@@ -79,7 +80,8 @@ class Chart:
             end = _line(rows, width)[-1]
             under = family == "mobilenet_v1" or (family, width) in UNDER
             place = {"xytext": (5, -11)} if under else {"xytext": (-4, 5), "ha": "right"}
-            style = {"textcoords": "offset points", "fontsize": 8.5, "color": colour}
+            style = {"textcoords": "offset points", "fontsize": 8.5, "color": colour, "zorder": 6.5}
+            style["path_effects"] = [withStroke(linewidth=2, foreground="white")]  # read over lines and points
             self.numbers.append(self.axes.annotate(str(width), (end.macs / 1e6, end.top1), **place, **style))
         for row in rows:
             x = row.macs / 1e6

@@ -17,6 +17,7 @@ from helpers.lessons.lesson_05 import grid, mobilenet_explorer
 from helpers.lessons.lesson_05.comparison import compare, is_wide, source, stopwatch, table, text, told
 from helpers.lessons.lesson_05.explorer_mobilenet import KEEP, TIME, TIME_ALL, published
 from helpers.lessons.lesson_05.grid import OWN
+from helpers.lessons.lesson_05.mobilenet_chart import MobilenetChart
 from helpers.lessons.lesson_05.networks import NO_LIMIT, Network
 from helpers.results import read_results
 
@@ -320,3 +321,14 @@ def test_veiled_it_asks_which_is_better_and_gives_nothing_away():
     explorer.guess("V2 α 0.35 at 224 px")
     assert "61.0 %" in explorer.words.value and "60.3 %" in explorer.alt
     assert "it is <b>V2 α 0.5 at 160 px</b>" in explorer._asked.children[0].value
+
+
+def test_a_width_s_number_is_read_over_lines_and_points():
+    """What moves is painted later and would cover the numbers: they are painted with it, over all but the letters."""
+    for chart in (MobilenetChart().imagenet, MobilenetChart().ours):
+        over = [
+            artist for artist in chart.moving if artist not in chart.numbers and artist not in chart.letters.values()
+        ]
+        assert set(chart.numbers) <= set(chart.moving)
+        assert min(one.zorder for one in chart.numbers) > max(artist.zorder for artist in over)
+        assert all(one.get_path_effects() for one in chart.numbers)
