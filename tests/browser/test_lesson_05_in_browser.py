@@ -72,6 +72,11 @@ def test_the_widest_times_fit(open_lesson, fits):
     assert widget.words.locator("table.times td").all_text_contents().count("88.8⚠") == 7
     widget.screenshot("slow")
     fits(widget)
+    widget.press("Keep B as A")
+    widget.choose("family", "our V2: CIFAR-10")
+    widget.press("Time B here")
+    widget.says("Timed: our V2")
+    fits(widget)
 
 
 def test_a_time_belongs_to_the_choice_it_was_started_for(open_lesson):

@@ -193,7 +193,8 @@ def told(seen: Comparison) -> str:
 def columns(seen: Comparison) -> str:
     """`table` as HTML."""
     cells = [("", "A", "B", "B / A"), *table(seen)]
-    cells = [tuple(cell.replace(" (", "<br>(") for cell in row) for row in cells]  # an interval has its own line
+    # An interval has its own line, and the words beside it need no more room.
+    cells = [tuple(cell.replace(" (", "<br>(").replace("other ", "other <br>") for cell in row) for row in cells]
     if seen.a is None:
         cells = [(what, b) for what, _, b, _ in cells]
     head = "".join(f"<th scope='col'>{cell}</th>" for cell in cells[0])
