@@ -1,5 +1,7 @@
 """Exercises of lesson 05, both pages."""
 
+import math
+
 from helpers.exercises import Exercise
 from helpers.exercises.code import Case, CodeExercise
 from helpers.lessons.lesson_05.networks import over, published
@@ -49,6 +51,17 @@ def _macs(blocks, depthwise=9) -> float:
     return sum((depthwise * m + m * n) * side**2 for m, n, side in blocks)
 
 
+def positions(side):
+    """Of the last map of V2 for images of side × side pixels: five strides of 2, each rounding up."""
+    return _positions(side)
+
+
+def _positions(side, strides=5, half=lambda side: math.ceil(side / 2)) -> int:
+    for _ in range(strides):
+        side = half(side)
+    return side**2
+
+
 def choose(rows, mac_limit, byte_limit, bits):
     """Of (name, MACs, weights, accuracy) the name of the most accurate within both limits; None if none fits."""
     return _chosen([row for row in rows if row[1] <= mac_limit and row[2] * bits / 8 <= byte_limit])
@@ -85,20 +98,38 @@ EXERCISES = {
         unit="channels",
         hint="First the nearest multiple of 8 to 11.2; then, is it below nine tenths of 11.2? If so, 8 more.",
     ),
-    "5.2": Exercise(
-        16,
-        "112, 56, 28, 14, 7 and then 4, because a stride of 2 takes every second position and 7 has four. 4 × 4 is "
+    "5.2": CodeExercise(
+        "positions",
+        cases=(
+            Case("at 112 pixels", 112),
+            Case("at 224 pixels", 224),
+            Case("at 96 pixels", 96),
+            Case("at 100 pixels", 100),
+            Case("at 225 pixels", 225),
+            Case("at 32 pixels", 32),
+        ),
+        reference=positions,
+        why="112, 56, 28, 14, 7 and then 4, because a stride of 2 takes every second position and 7 has four. 4 × 4 is "
         "a third more than 12¼, so resolutions are chosen as multiples of 32.",
-        {
-            "That is a quarter of 49 without its decimals. Positions are whole rows and columns: halve the sides five "
-            "times.": 12,
-            "That rounds 7 ÷ 2 down. With padding 1, positions 1, 3, 5 and 7 are all kept.": 9,
-            "That is the map at 224 pixels.": 49,
-            "That is the side; positions are side × side.": 4,
-            "That is one stride too few: V2 halves the sides five times.": 196,
+        mistakes={
+            "A stride rounds up: with padding 1, of seven positions 1, 3, 5 and 7 are all kept.": (
+                lambda side: _positions(side, half=lambda side: side // 2),
+                lambda side: (side // 32) ** 2,
+            ),
+            "`round` goes to the even neighbour of a half; a stride always rounds up.": (
+                lambda side: _positions(side, half=lambda side: round(side / 2))
+            ),
+            "Positions are whole rows and columns: follow the side, and round up at each stride.": (
+                lambda side: (side / 32) ** 2,
+                lambda side: int((side / 32) ** 2),
+                lambda side: int(49 * (side / 224) ** 2),
+                lambda side: math.ceil((side / 32) ** 2),
+            ),
+            "That is the side; positions are side × side.": lambda side: math.isqrt(positions(side)),
+            "That is one stride too few: V2 halves the sides five times.": lambda side: _positions(side, strides=4),
+            "That is one stride too many: V2 halves the sides five times.": lambda side: _positions(side, strides=6),
         },
-        unit="positions",
-        hint="Follow the side through five strides of 2, rounding up each time.",
+        hint="Five times: half of the side, rounded up. Then the square.",
     ),
     "5.3": Exercise(
         160,

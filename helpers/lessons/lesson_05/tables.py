@@ -10,19 +10,24 @@ EQUAL_OURS = (((0.25, 24), (0.5, 16)), ((0.35, 32), (0.5, 24)))  # about 2 and a
 
 
 def zoo(trained: Mapping[tuple[float, int], Sequence[dict]]) -> str:
-    """A line a network (width, pixels): its cost, the half width of an interval over images, each training, the mean.
+    """A line a network (width, pixels): its cost, the half width of an interval over images, each training, the mean
+    and, where there are several, the half width of its interval over trainings.
 
     Raises KeyError for a row without the columns of zoo.csv.
     """
-    lines = ["   α  pixels  parameters        MACs    ± images   each training, %    mean"]
+    lines = ["   α  pixels  parameters        MACs   ± images  each training, %    mean  ± trainings"]
     for (width, side), rows in trained.items():
         each = [100 * row["accuracy"] for row in rows]
         over_images = max(50 * (row["high"] - row["low"]) for row in rows)
         values = " ".join(f"{value:.1f}" for value in each)
-        lines.append(
-            f"{width:4} {side:7} {rows[0]['parameters']:11,} {rows[0]['macs']:11,} {over_images:11.1f}   "
+        line = (
+            f"{width:4} {side:7} {rows[0]['parameters']:11,} {rows[0]['macs']:11,} {over_images:10.1f}  "
             f"{values:16} {sum(each) / len(each):7.1f}"
         )
+        if len(each) > 1:
+            middle, low, _ = mean_interval(each)
+            line += f"{middle - low:13.1f}"
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -148,7 +148,7 @@ def draw_rates(rows: list[dict]) -> Figure:
             axis.plot([rate] * len(values), values, mark, ms=4, alpha=0.5, color=line.get_color())
     axis.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy, %")
     axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    axis.set_title("A larger batch wants a larger rate")
+    axis.set_title("Rate and batch size")
     axis.minorticks_off()
     axis.legend()
     return figure

@@ -15,7 +15,8 @@ def row(seed, correct, half=0.01, **rest):
 
 def test_a_network_s_line_has_its_cost_its_widest_interval_each_training_and_their_mean():
     _, line, other = tables.zoo({(0.25, 32): [row(0, 700), row(1, 720, 0.012)], (0.5, 16): [row(0, 650)]}).splitlines()
-    assert line.split() == ["0.25", "32", "1,234,567", "4,747,968", "1.2", "70.0", "72.0", "71.0"]
+    assert line.split() == ["0.25", "32", "1,234,567", "4,747,968", "1.2", "70.0", "72.0", "71.0", "12.7"]
+    # 12.7: Student's t with one degree of freedom, 12.706, times a deviation of 1.414 points over the root of 2
     assert other.split()[:2] == ["0.5", "16"] and other.split()[-2:] == ["65.0", "65.0"]
 
 

@@ -1,12 +1,71 @@
 """What learners type by mistake in lesson 05, written from the words alone: `check` finds the right ones."""
 
 from itertools import pairwise
+from math import ceil
 
 from helpers.lessons.lesson_05.staircase import round_to_8
 from tests.typed import Sheet, meet
 
 SHEET = Sheet()
 typed = SHEET.typed
+
+
+# 5.2 a size that does not divide
+
+
+def halved(side, times, half):
+    for _ in range(times):
+        side = half(side)
+    return side * side
+
+
+@typed("5.2", "A stride rounds up: with padding 1")
+def positions_down(side):
+    for _ in range(5):
+        side //= 2
+    return side * side
+
+
+@typed("5.2", "A stride rounds up: with padding 1")
+def positions_int(side):
+    return int(side / 32) ** 2
+
+
+@typed("5.2", "`round` goes to the even neighbour")
+def positions_rounded(side):
+    return halved(side, 5, lambda side: round(side / 2))
+
+
+@typed("5.2", "Positions are whole rows and columns")
+def positions_share(side):
+    return 49 * (side / 224) ** 2
+
+
+@typed("5.2", "Positions are whole rows and columns")
+def positions_cut(side):
+    return int(49 * (side / 224) ** 2)
+
+
+@typed("5.2", "Positions are whole rows and columns")
+def positions_up_once(side):
+    return ceil((side / 32) ** 2)
+
+
+@typed("5.2", "That is the side; positions are side × side")
+def positions_side(side):
+    for _ in range(5):
+        side = (side + 1) // 2
+    return side
+
+
+@typed("5.2", "That is one stride too few")
+def positions_four(side):
+    return halved(side, 4, lambda side: ceil(side / 2))
+
+
+@typed("5.2", "That is one stride too many")
+def positions_six(side):
+    return halved(side, 6, lambda side: ceil(side / 2))
 
 
 # 5.4 what α keeps
