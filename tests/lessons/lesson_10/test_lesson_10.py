@@ -12,7 +12,7 @@ from torch import nn
 from helpers import __main__ as command
 from helpers import results as store
 from helpers.alike import settle
-from helpers.lessons.lesson_10 import control, device, engines, folding, integers, plots, rows
+from helpers.lessons.lesson_10 import control, device, engine_threads, engines, folding, integers, plots, rows
 from helpers.lessons.lesson_10.explorer_device import AXES, LOOKS, NO_LIMIT, device_explorer
 from helpers.models import load_zoo, mobilenet_v2
 from helpers.plots import COLOURS
@@ -236,6 +236,53 @@ def test_each_int8_row_names_its_images():
     units = device.units(options)
     assert len(units) == 5 + 2 * 4
     assert {(u["images"], u["draw"]) for u in units if "int8" not in u["format"]} == {(0, 0)}
+
+
+def test_an_engine_is_made_and_timed_with_the_threads_that_its_row_names(results, monkeypatch, rows_of):
+    seen = []
+
+    def build(name, model, calibration, threads):
+        seen.append(
+            (
+                name,
+                None if calibration is None else len(calibration),
+                threads,
+                sum(map(torch.numel, model.parameters())),
+            )
+        )
+        return engines.Engine(lambda x: seen.append((tuple(x.shape), torch.get_num_threads())), 1)
+
+    monkeypatch.setattr(engine_threads.engines, "build", build)
+    monkeypatch.setattr(engine_threads, "SECONDS", 0.01)
+    for name in ("ONNX Runtime", "ExecuTorch int8"):
+        assert command.main(["engine_threads", "--width", "0.25", "--format", name]) == 0
+        rows = [row for row in rows_of(results / "engine_threads.csv") if row["format"] == name]
+        made = [one for one in seen if len(one) == 4]
+        assert [one[:3] for one in made] == [(name, 1000 if "int8" in name else None, n) for n in (1, 2)]
+        assert made[0][3] == 250_922
+        assert [(row["width"], row["format"], row["threads"]) for row in rows] == [
+            ("0.25", name, "1"),
+            ("0.25", name, "2"),
+        ]
+        assert {one for one in seen if len(one) == 2} == {((1, 3, 32, 32), 1), ((1, 3, 32, 32), 2)}
+        seen.clear()
+    units = engine_threads.units(command.parser("engine_threads").parse_args(["engine_threads"]))
+    assert len(units) == 16 and [unit["threads"] for unit in units] == [1, 2] * 8
+
+
+def test_the_table_of_threads_divides_one_by_two():
+    known = [{"width": 0.25, "format": "A", "threads": n, "ms": ms} for n, ms in ((2, 2.0), (1, 3.0))]
+    known += [{"width": 1.0, "format": "A", "threads": n, "ms": 4.0} for n in (1, 2)]
+    head, narrow, wide = engine_threads.table(known).splitlines()
+    assert head.split()[:3] == ["format", "one", "thread"] and narrow.split() == [
+        "0.25",
+        "A",
+        "3.00",
+        "2.00",
+        "×",
+        "1.50",
+    ]
+    assert wide.split() == ["1", "A", "4.00", "4.00", "×", "1.00"]
 
 
 # ------------------------------------------------------------------------------------------------ figures
