@@ -199,10 +199,7 @@ def table(rows: list[dict]) -> str:
     """The short runs: the recipe's accuracies, then each change of it: mean, its interval over seeds, and each seed."""
     lines = [f"the recipe: {_recipes(rows)} %"]
     for name, pairs in changes(rows).items():
-        points = [100 * pair.difference for pair in pairs]
-        middle, low, high = mean_interval(points)
-        each = ", ".join(f"{point:+.1f}" for point in points)
-        lines.append(f"{name:18} {middle:+z5.1f} ({low:+5.1f} to {high:+5.1f}) points: {each}")
+        lines.append(f"{name:18} {_differences(pairs)}")
     return "\n".join(lines)
 
 
@@ -220,16 +217,25 @@ def table_halvings(rows: list[dict]) -> str:
 
 
 def table_longer(rows: list[dict], anew: list[dict]) -> str:
-    """The long runs, a line a training: its difference to the recipe as both were judged, and with BatchNorm measured
-    anew in both (rows of ablation_anew.csv); intervals over images, in points."""
-    controls = {(row["variant"], row["seed"]): paired(row) for row in anew}
-    lines = [f"longer, the recipe: {_recipes(rows)} %", f"{'':36}{'as judged':24}BatchNorm anew"]
-    for name in changes(rows, parts=(1, 2)):
-        for row in sorted((row for row in rows if row["variant"] == name), key=lambda row: row["seed"]):
-            pairs = paired(row), controls.get((name, row["seed"]))
-            cells = [pair.points.replace(" points", "") if pair else "" for pair in pairs]
-            lines.append(f"{name:28} seed {row['seed']}  {cells[0]:24}{cells[1]}".rstrip())
+    """The long runs, two lines a change: its differences to the recipe as both were judged, and with BatchNorm measured
+    anew in both (rows of ablation_anew.csv); mean, its interval over seeds, and each seed, in points."""
+    lines = [f"longer, the recipe: {_recipes(rows)} %"]
+    judged, controls = (changes(runs, parts=(1, 2)) for runs in (rows, anew))
+    for name, pairs in judged.items():
+        lines.append(f"{name:28}  as judged {_differences(pairs)}")
+        if name in controls:
+            lines.append(f"{'':28}  BN anew   {_differences(controls[name])}")
     return "\n".join(lines)
+
+
+def _differences(pairs: list[Paired]) -> str:
+    """Mean and interval over seeds, where there are several, and each seed's, in points."""
+    points = [100 * pair.difference for pair in pairs]
+    if len(points) == 1:
+        return f"{points[0]:+z5.1f}"
+    each = ", ".join(f"{point:+z.1f}" for point in points)
+    middle, low, high = mean_interval(points)
+    return f"{middle:+z5.1f} ({low:+z5.1f} to {high:+z5.1f}) points: {each}"
 
 
 def _recipes(rows: list[dict]) -> str:

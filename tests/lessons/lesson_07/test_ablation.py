@@ -263,13 +263,14 @@ def test_the_tables_say_each_seed_and_the_right_kind_of_interval():
     # −7, −9, −11: their mean, and Student's 4.303 deviations of 2 over the root of 3
     assert line == "no cosine           -9.0 (-14.0 to  -4.0) points: -7.0, -9.0, -11.0"
     anew = [{**row, "only_recipe": 1} for row in rows if row["seed"] == 0]
-    words, heads, *lines = ablation.table_longer(rows[::-1], anew).splitlines()
-    assert words == "longer, the recipe: 40.0, 40.0, 40.0 %" and heads.endswith("BatchNorm anew")
-    assert [line[:36].split() for line in lines] == [[*name.split(), "seed", str(seed)]
-            for name in ablation.changes(rows, parts=(1, 2)) for seed in range(3)]  # fmt: skip
-    first = next(line for line in lines if line.startswith("no cosine") and "seed 0" in line)
-    assert [first[36:60].split()[0], first[60:].split()[0]] == ["-7.0", "+4.0"], "5 against 12, and anew 5 against 1"
-    assert [bool(line[60:].strip()) for line in lines] == [True, False, False] * 2
+    words, *lines = ablation.table_longer(rows[::-1], anew).splitlines()
+    assert words == "longer, the recipe: 40.0, 40.0, 40.0 %"
+    names = list(ablation.changes(rows, parts=(1, 2)))
+    assert len(names) == 2 and [line[:28].strip() for line in lines] == [names[0], "", names[1], ""]
+    judged, control = lines[2 * names.index("no cosine") :][:2]
+    assert judged[28:] == "  as judged  -9.0 (-14.0 to  -4.0) points: -7.0, -9.0, -11.0", "5 against 12, 14 and 16"
+    assert control[28:] == "  BN anew    +4.0", "5 against 1, and a single seed has no interval"
+    assert len(ablation.table_longer(rows, []).splitlines()) == 3, "without a control no line for it"
 
 
 def test_three_halvings_against_four_pair_by_pair():
