@@ -13,6 +13,7 @@ from helpers.latency import measure as measure_calls
 from helpers.lessons.lesson_10 import engines
 from helpers.lessons.lesson_10.device import CALIBRATION, drawn, stacked
 from helpers.models import load_zoo
+from helpers.results import read_results
 from helpers.runs import studies
 
 FILE, KEY = "engine_threads.csv", ("width", "format", "threads")
@@ -72,11 +73,16 @@ def run(options: argparse.Namespace, log) -> int:
 # ---------------------------------------------------------------------------------------------- for the lesson
 
 
-def table(rows: Sequence[dict]) -> str:
-    """A line a width and format: milliseconds with one thread and with two, the first as a multiple of the second."""
+def table(rows: Sequence[dict] | None = None) -> str:
+    """A line a width and format: milliseconds with one thread and with two, the first as a multiple of the second.
+
+    `rows` are those of data/results/engine_threads.csv, if not given.
+    """
+    rows = read_results(FILE) if rows is None else rows
     known = {(row["width"], row["format"], row["threads"]): row for row in rows}
     lines = [f"{'':5}{'format':17}{'one thread':>12}{'two':>8}   faster by"]
-    for width, name in dict.fromkeys((row["width"], row["format"]) for row in rows):
+    asked = dict.fromkeys((row["width"], row["format"]) for row in rows)
+    for width, name in sorted(asked, key=lambda one: (one[0], list(engines.FORMATS).index(one[1]))):
         one, two = (known[width, name, threads]["ms"] for threads in THREADS)
-        lines.append(f"{width:<5g}{name:17}{one:12.2f}{two:8.2f}   × {one / two:.2f}")
+        lines.append(f"{width:<5g}{name:17}{one:12.3f}{two:8.3f}   × {one / two:.2f}")
     return "\n".join(lines)

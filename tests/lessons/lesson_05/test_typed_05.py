@@ -47,6 +47,11 @@ def positions_cut(side):
 
 
 @typed("5.2", "Positions are whole rows and columns")
+def positions_cut_square(side):
+    return side * side // 1024
+
+
+@typed("5.2", "Positions are whole rows and columns")
 def positions_up_once(side):
     return ceil((side / 32) ** 2)
 

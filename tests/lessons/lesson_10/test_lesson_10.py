@@ -271,18 +271,17 @@ def test_an_engine_is_made_and_timed_with_the_threads_that_its_row_names(results
 
 
 def test_the_table_of_threads_divides_one_by_two():
-    known = [{"width": 0.25, "format": "A", "threads": n, "ms": ms} for n, ms in ((2, 2.0), (1, 3.0))]
-    known += [{"width": 1.0, "format": "A", "threads": n, "ms": 4.0} for n in (1, 2)]
-    head, narrow, wide = engine_threads.table(known).splitlines()
-    assert head.split()[:3] == ["format", "one", "thread"] and narrow.split() == [
-        "0.25",
-        "A",
-        "3.00",
-        "2.00",
-        "×",
-        "1.50",
+    known = [{"width": 1.0, "format": "PyTorch", "threads": n, "ms": 4.0} for n in (1, 2)]
+    for name, times in (("ExecuTorch", (3.0, 2.0)), ("PyTorch", (2.0, 4.0))):
+        known += [{"width": 0.25, "format": name, "threads": n, "ms": ms} for n, ms in enumerate(times, start=1)]
+    head, *lines = engine_threads.table(known[::-1]).splitlines()
+    assert head.split()[:3] == ["format", "one", "thread"]
+    assert [line.split() for line in lines] == [
+        ["0.25", "PyTorch", "2.000", "4.000", "×", "0.50"],
+        ["0.25", "ExecuTorch", "3.000", "2.000", "×", "1.50"],
+        ["1", "PyTorch", "4.000", "4.000", "×", "1.00"],
     ]
-    assert wide.split() == ["1", "A", "4.00", "4.00", "×", "1.00"]
+    assert len(engine_threads.table().splitlines()) == 9 and "ONNX Runtime" in engine_threads.table()
 
 
 # ------------------------------------------------------------------------------------------------ figures
