@@ -1,33 +1,47 @@
 """Lesson 05: what was trained, as lines of text."""
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist, mean
 
-from helpers.evaluation import mean_interval
+from helpers.evaluation import T_95, mean_interval
 from helpers.lessons.lesson_05.networks import Result
 
 EQUAL_ON_IMAGENET = ((1.0, 96), (0.5, 160), (0.35, 224))  # (width, pixels) of 50 to 60 million MACs
 EQUAL_OURS = (((0.25, 24), (0.5, 16)), ((0.35, 32), (0.5, 24)))  # about 2 and about 5 million
 
 
+def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """(the deviation of a training, Student's factor for its 95 % intervals), from all networks trained more than once.
+
+    It takes them to spread alike: with two or three trainings, one network's own deviation is mostly luck. `groups`
+    are the values of each network's trainings. Raises ValueError when none was trained twice.
+    """
+    degrees = sum(len(group) - 1 for group in groups)
+    if not degrees:
+        raise ValueError("a deviation of trainings needs a network that was trained more than once")
+    squares = sum((value - mean(group)) ** 2 for group in groups for value in group)
+    z = NormalDist().inv_cdf(0.975)
+    # Student's quantile from the normal one: exact to 0.001 beyond the table (Abramowitz and Stegun, 26.7.5).
+    far = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+    return (squares / degrees) ** 0.5, T_95.get(degrees + 1, far)
+
+
 def zoo(trained: Mapping[tuple[float, int], Sequence[dict]]) -> str:
-    """A line a network (width, pixels): its cost, the half width of an interval over images, each training, the mean
-    and, where there are several, the half width of its interval over trainings.
+    """A line a network (width, pixels): its cost, the half width of an interval over images, each training, their mean,
+    and the half width of the mean's interval over trainings (`pooled`).
 
     Raises KeyError for a row without the columns of zoo.csv.
     """
     lines = ["   α  pixels  parameters        MACs   ± images  each training, %    mean  ± trainings"]
+    deviation, factor = pooled([[100 * row["accuracy"] for row in rows] for rows in trained.values()])
     for (width, side), rows in trained.items():
         each = [100 * row["accuracy"] for row in rows]
         over_images = max(50 * (row["high"] - row["low"]) for row in rows)
         values = " ".join(f"{value:.1f}" for value in each)
-        line = (
+        lines.append(
             f"{width:4} {side:7} {rows[0]['parameters']:11,} {rows[0]['macs']:11,} {over_images:10.1f}  "
-            f"{values:16} {sum(each) / len(each):7.1f}"
+            f"{values:16} {mean(each):7.1f} {factor * deviation / len(each) ** 0.5:12.1f}"
         )
-        if len(each) > 1:
-            middle, low, _ = mean_interval(each)
-            line += f"{middle - low:13.1f}"
-        lines.append(line)
     return "\n".join(lines)
 
 

@@ -14,10 +14,20 @@ def row(seed, correct, half=0.01, **rest):
 
 
 def test_a_network_s_line_has_its_cost_its_widest_interval_each_training_and_their_mean():
-    _, line, other = tables.zoo({(0.25, 32): [row(0, 700), row(1, 720, 0.012)], (0.5, 16): [row(0, 650)]}).splitlines()
+    trained = {(0.25, 32): [row(0, 700), row(1, 720, 0.012)], (0.5, 16): [row(0, 650)]}
+    _, line, other = tables.zoo(trained).splitlines()
+    # Student's t with one degree of freedom, 12.706, times a deviation of 1.414 points, over the root of 2 or of 1
     assert line.split() == ["0.25", "32", "1,234,567", "4,747,968", "1.2", "70.0", "72.0", "71.0", "12.7"]
-    # 12.7: Student's t with one degree of freedom, 12.706, times a deviation of 1.414 points over the root of 2
-    assert other.split()[:2] == ["0.5", "16"] and other.split()[-2:] == ["65.0", "65.0"]
+    assert other.split()[:2] == ["0.5", "16"] and other.split()[-3:] == ["65.0", "65.0", "18.0"]
+
+
+def test_a_deviation_is_pooled_over_all_that_was_trained_more_than_once():
+    deviation, factor = tables.pooled([[1.0, 3.0], [10.0], [5.0, 5.0, 8.0]])  # squares 2 + 6 over 1 + 2 degrees
+    assert deviation == pytest.approx((8 / 3) ** 0.5) and factor == 3.182
+    _, factor = tables.pooled([[0.0, 1.0]] * 20)
+    assert factor == pytest.approx(2.086, abs=5e-4), "Student's t with 20 degrees of freedom"
+    with pytest.raises(ValueError, match="more than once"):
+        tables.pooled([[1.0], [2.0]])
 
 
 def test_trainings_of_one_network_with_an_interval_over_them():
