@@ -4,6 +4,7 @@ import csv
 import errno
 import multiprocessing
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from collections import Counter
 import pytest
 import torch
 
-from helpers import ROOT
+from helpers import DATA, ROOT
 from helpers import results as store
+from helpers.__main__ import commands
 from helpers.batches import Batches
 
 
@@ -245,3 +247,17 @@ def test_a_hash_is_never_read_as_a_number(results):
     assert row == {"a": 1, "commit": "12e4567", "code": "000000000012", "python": "3.10"}
     assert store.same("0.50", 0.5) and store.same("a", "a") and not store.same("a", "b") and not store.same("", 0)
     assert os.environ.get("HELPERS_COMMIT") is None
+
+
+def test_the_datasheet_has_a_line_for_every_file_and_the_command_that_makes_it():
+    said = {}
+    for line in (DATA / "README.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and ".csv`" in cells[0]:
+            said |= dict.fromkeys(re.findall(r"`(\w+\.csv)`", cells[0]), cells[1])
+    there = {path.name for path in (DATA / "results").glob("*.csv")}
+    assert not there - set(said), "files that the datasheet leaves out"
+    known = commands()
+    for name in there:
+        made_by = re.findall(r"python -m helpers (\w+)", said[name])
+        assert made_by and set(made_by) <= set(known), f"{name}: {said[name]}"
