@@ -91,4 +91,9 @@ def _parsed(path: Path) -> ast.Module:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from helpers import ranks
+
+        ranks.leave(ended)  # torchrun would start a finished run again that fell over at its very end
+    sys.exit(ended)

@@ -3,14 +3,16 @@
 import argparse
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers import ROOT, ranks, results
 from helpers import __main__ as command
-from helpers import ranks, results
 from helpers.batches import Batches
 from helpers.checkpoints import identity
 from helpers.data import CLASSES, ImageSet, load_cifar10
@@ -316,3 +318,12 @@ def test_a_checkpoint_that_not_all_can_read_is_told(as_one_of_two, monkeypatch, 
     monkeypatch.setattr(ranks, "agree", lambda value: json.loads(json.dumps(5)))
     with pytest.raises(ValueError, match=r"rank 1 found 0 epochs .* rank 0 found 5.*all machines share"):
         fit(plain_network(), Batches(noise(10), 5), epochs=6, lr=0.1, checkpoint=tmp_path / "run.pt")
+
+
+def test_who_leaves_has_said_all_and_takes_nothing_apart():
+    """Neither what Python does at its end nor a thread that asks for it then can spoil the exit code."""
+    code = (
+        "import atexit; atexit.register(lambda: print('taken apart')); from helpers import ranks; print('said', end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", f"{code}; ranks.leave(3)"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "said"), done.stderr

@@ -52,6 +52,7 @@ if __name__ == "__main__":
         found = FUNCTION(**inputs)
         torch.save(found, folder / f"rank{rank}.pt")
         dist.barrier()
+    ranks.leave(0)
 """
 
 
