@@ -21,7 +21,7 @@ def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
         raise ValueError("a deviation of trainings needs a network that was trained more than once")
     squares = sum((value - mean(group)) ** 2 for group in groups for value in group)
     z = NormalDist().inv_cdf(0.975)
-    # Student's quantile from the normal one: exact to 0.001 beyond the table (Abramowitz and Stegun, 26.7.5).
+    # Student's quantile from the normal one: 0.003 too small at most beyond the table (Abramowitz and Stegun, 26.7.5).
     far = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
     return (squares / degrees) ** 0.5, T_95.get(degrees + 1, far)
 
@@ -73,3 +73,16 @@ def equal_macs(v2: Sequence[Result], trained: Mapping[tuple[float, int], Sequenc
         each = ", ".join(f"{row['accuracy']:.1%}" for row in rows)
         lines.append(f"ours      α {width:4} at {side:3} pixels: {rows[0]['macs'] / 1e6:5.1f}M MACs  {each}")
     return "\n".join(lines)
+
+
+def to_the_end(ended: Mapping[str, Sequence[dict]]) -> str:
+    """The trainings of two kinds of network, a line each; then by how much the second leads, least and most of all
+    pairs of a training of each."""
+    lines = [
+        f"{name}, seed {row['seed']}: {row['accuracy']:.1%} ({row['low']:.1%}–{row['high']:.1%})"
+        for name, rows in ended.items()
+        for row in rows
+    ]
+    (_, behind), (name, ahead) = ended.items()
+    leads = [100 * (one["accuracy"] - other["accuracy"]) for one in ahead for other in behind]
+    return "\n".join([*lines, f"{name} leads by {min(leads):.1f} to {max(leads):.1f} points, pair by pair"])

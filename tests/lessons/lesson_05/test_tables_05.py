@@ -51,3 +51,10 @@ def test_networks_of_equal_macs():
 def test_one_training_has_no_interval_over_trainings():
     with pytest.raises(ValueError):
         tables.seeds([row(0, 700)])
+
+
+def test_the_end_of_two_kinds_and_the_leads_of_all_pairs():
+    ended = {"shallow": [row(0, 700), row(1, 690)], "narrow": [row(0, 705), row(2, 720)]}
+    *lines, leads = tables.to_the_end(ended).splitlines()
+    assert lines[1] == "shallow, seed 1: 69.0% (68.0%–70.0%)" and lines[3].startswith("narrow, seed 2: 72.0%")
+    assert len(lines) == 4 and leads == "narrow leads by 0.5 to 3.0 points, pair by pair"
