@@ -327,3 +327,17 @@ def test_who_leaves_has_said_all_and_takes_nothing_apart():
     )
     done = subprocess.run([sys.executable, "-c", f"{code}; ranks.leave(3)"], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (3, "said"), done.stderr
+
+
+@pytest.mark.parametrize("under", [{}, {"TORCHELASTIC_RUN_ID": "none"}], ids=["alone", "torchrun"])
+def test_a_command_under_torchrun_leaves_at_once_with_its_exit_code(under):
+    code = (
+        "import atexit, runpy, sys; atexit.register(lambda: print('taken apart'));"
+        "sys.argv = ['helpers', 'execute', 'nothing_there'];"
+        "runpy.run_module('helpers', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | under, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 1 and "no notebook" in done.stderr, done.stderr
+    assert ("taken apart" in done.stdout) == (not under)
