@@ -18,6 +18,7 @@ from torch import nn
 from helpers.batches import Batches
 from helpers.costs import count_macs
 from helpers.evaluation import Paired, accuracy, mcnemar, predict
+from helpers.lessons.lesson_10.folding import fold_all, folded
 from helpers.lessons.lesson_10.rows import pair
 from helpers.models import load_zoo, mobilenet_v2
 from helpers.results import columns_of, locked, read_results
@@ -113,7 +114,8 @@ def judged(unit: dict, run: studies.Run) -> tuple[torch.Tensor, float, nn.Module
         torch.manual_seed(unit["seed"])
         model = mobilenet_v2(WIDTH, num_classes=10, stem_stride=1, dropout=0.0)
         if unit["teacher"] == TAUGHT:
-            undo = taught(model, load_zoo(1.0).to(run.options.device))
+            # BatchNorm folded, as on the lesson's first page: the same scores to 1e-5, in under half of the time.
+            undo = taught(model, fold_all(load_zoo(1.0)).to(run.options.device))
         recipe = Recipe(unit["epochs"], LR * unit["batch_size"], batch_size=unit["batch_size"], **RECIPE)
         history = recipe.train(model, some(images, run.options.limit or unit["images"]), seed=unit["seed"],
                                checkpoint=checkpoint, device=run.options.device, log=run.log)  # fmt: skip
@@ -124,7 +126,7 @@ def judged(unit: dict, run: studies.Run) -> tuple[torch.Tensor, float, nn.Module
 
 STUDY = studies.Study(
     FILE, KEY, units, measure, prepare=lambda run: zoo_sets(),
-    made_by=(taught, judged, measure, mobilenet_v2, *HOW, TEMPERATURE, SHARE, RECIPE, WIDTH, LR, some, zoo_sets,
+    made_by=(taught, judged, measure, fold_all, folded, mobilenet_v2, *HOW, TEMPERATURE, SHARE, RECIPE, WIDTH, LR, some, zoo_sets,
              predict, mcnemar),
 )  # fmt: skip
 STUDY_LONG = replace(STUDY, file=FILE_LONG)
