@@ -126,8 +126,8 @@ def judged(unit: dict, run: studies.Run) -> tuple[torch.Tensor, float, nn.Module
 
 STUDY = studies.Study(
     FILE, KEY, units, measure, prepare=lambda run: zoo_sets(),
-    made_by=(taught, judged, measure, fold_all, folded, mobilenet_v2, *HOW, TEMPERATURE, SHARE, RECIPE, WIDTH, LR, some, zoo_sets,
-             predict, mcnemar),
+    made_by=(taught, judged, measure, fold_all, folded, mobilenet_v2, *HOW, TEMPERATURE, SHARE, RECIPE, WIDTH, LR, some,
+             zoo_sets, predict, mcnemar),
 )  # fmt: skip
 STUDY_LONG = replace(STUDY, file=FILE_LONG)
 
