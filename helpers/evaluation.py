@@ -72,6 +72,22 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     return middle, middle - half, middle + half
 
 
+def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """(the deviation of a training, Student's factor for its 95 % intervals), from all networks trained more than once.
+
+    It takes them to spread alike: with two or three trainings, one network's own deviation is mostly luck. `groups`
+    are the values of each network's trainings. Raises ValueError when none was trained twice.
+    """
+    degrees = sum(len(group) - 1 for group in groups)
+    if not degrees:
+        raise ValueError("a deviation of trainings needs a network that was trained more than once")
+    squares = sum((value - statistics.mean(group)) ** 2 for group in groups for value in group)
+    z = _z(0.95)
+    # Student's quantile from the normal one: 0.003 too small at most beyond the table (Abramowitz and Stegun, 26.7.5).
+    far = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+    return (squares / degrees) ** 0.5, T_95.get(degrees + 1, far)
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """Top-1 accuracy with its 95 % Wilson interval, and the images that it was measured on."""

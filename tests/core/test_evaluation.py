@@ -41,6 +41,15 @@ def test_mean_intervals_are_students(values, half):
     assert mean_interval(values) == pytest.approx((middle, middle - half, middle + half), abs=2e-3)
 
 
+def test_a_deviation_is_pooled_over_all_that_was_trained_more_than_once():
+    deviation, factor = evaluation.pooled([[1.0, 3.0], [10.0], [5.0, 5.0, 8.0]])  # squares 2 + 6 over 1 + 2 degrees
+    assert deviation == pytest.approx((8 / 3) ** 0.5) and factor == 3.182
+    _, factor = evaluation.pooled([[0.0, 1.0]] * 20)
+    assert factor == pytest.approx(2.086, abs=5e-4), "Student's t with 20 degrees of freedom"
+    with pytest.raises(ValueError, match="more than once"):
+        evaluation.pooled([[1.0], [2.0]])
+
+
 def test_an_interval_over_trainings_needs_two_of_them():
     for values in ([], [0.8], [0.8] * 11):
         with pytest.raises(ValueError, match=f"needs 2 to 10 of them, and there are {len(values)}"):

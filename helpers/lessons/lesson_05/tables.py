@@ -1,29 +1,13 @@
 """Lesson 05: what was trained, as lines of text."""
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist, mean
+from statistics import mean
 
-from helpers.evaluation import T_95, mean_interval
+from helpers.evaluation import mean_interval, pooled
 from helpers.lessons.lesson_05.networks import Result
 
 EQUAL_ON_IMAGENET = ((1.0, 96), (0.5, 160), (0.35, 224))  # (width, pixels) of 50 to 60 million MACs
 EQUAL_OURS = (((0.25, 24), (0.5, 16)), ((0.35, 32), (0.5, 24)))  # about 2 and about 5 million
-
-
-def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """(the deviation of a training, Student's factor for its 95 % intervals), from all networks trained more than once.
-
-    It takes them to spread alike: with two or three trainings, one network's own deviation is mostly luck. `groups`
-    are the values of each network's trainings. Raises ValueError when none was trained twice.
-    """
-    degrees = sum(len(group) - 1 for group in groups)
-    if not degrees:
-        raise ValueError("a deviation of trainings needs a network that was trained more than once")
-    squares = sum((value - mean(group)) ** 2 for group in groups for value in group)
-    z = NormalDist().inv_cdf(0.975)
-    # Student's quantile from the normal one: 0.003 too small at most beyond the table (Abramowitz and Stegun, 26.7.5).
-    far = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-    return (squares / degrees) ** 0.5, T_95.get(degrees + 1, far)
 
 
 def zoo(trained: Mapping[tuple[float, int], Sequence[dict]]) -> str:

@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from helpers.evaluation import pooled
 from helpers.lessons.lesson_09.networks import FAMILIES, Network, colour, front
 from helpers.plots import COLOURS
 
@@ -149,3 +150,26 @@ def parts(shares: Mapping[str, Mapping[str, float]], what: str = "milliseconds o
         for name, one in shares.items()
     )
     return figure, f"Stacked bars, the share of the time by kind of operation. {words}."
+
+
+def worth(values: Mapping[str, Sequence[float]]) -> Drawn:
+    """A row for each {network: accuracy of each training, in per cent}: a dot a training, the mean and its interval.
+
+    The interval is over trainings, 95 %, by one deviation that is pooled over all networks.
+    """
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.5 * len(values)))
+    deviation, factor = pooled(list(values.values()))
+    said = []
+    for place, (name, each) in enumerate(values.items()):
+        middle, half = sum(each) / len(each), factor * deviation / len(each) ** 0.5
+        axis.plot([middle - half, middle + half], [place, place], color=COLOURS["orange"], linewidth=5,
+                  solid_capstyle="butt", label="" if place else "95 % of the mean, over trainings")  # fmt: skip
+        axis.plot(middle, place, "D", color=COLOURS["vermillion"], markersize=6, label="" if place else "mean")
+        axis.plot(each, [place - 0.25] * len(each), "o", color=COLOURS["blue"], markersize=6,
+                  label="" if place else "a training")  # fmt: skip
+        said.append(f"{name}: mean {middle:.1f} ± {half:.1f}, {min(each):.1f} to {max(each):.1f}")
+    axis.set_yticks(range(len(values)), list(values))
+    axis.set(ylim=(len(values) - 0.5, -0.6), xlabel="right of 10,000 test images, %",
+             title="Five blocks at equal MACs, trained alike")  # fmt: skip
+    axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure, f"A row for each of {len(values)} networks of equal MACs. {'; '.join(said)} %."

@@ -21,15 +21,6 @@ def test_a_network_s_line_has_its_cost_its_widest_interval_each_training_and_the
     assert other.split()[:2] == ["0.5", "16"] and other.split()[-3:] == ["65.0", "65.0", "18.0"]
 
 
-def test_a_deviation_is_pooled_over_all_that_was_trained_more_than_once():
-    deviation, factor = tables.pooled([[1.0, 3.0], [10.0], [5.0, 5.0, 8.0]])  # squares 2 + 6 over 1 + 2 degrees
-    assert deviation == pytest.approx((8 / 3) ** 0.5) and factor == 3.182
-    _, factor = tables.pooled([[0.0, 1.0]] * 20)
-    assert factor == pytest.approx(2.086, abs=5e-4), "Student's t with 20 degrees of freedom"
-    with pytest.raises(ValueError, match="more than once"):
-        tables.pooled([[1.0], [2.0]])
-
-
 def test_trainings_of_one_network_with_an_interval_over_them():
     first, *_, apart, mean = tables.seeds([row(0, 700), row(1, 720), row(2, 710)]).splitlines()
     assert first == "α = 0.25, seed 0: 700 of 1,000 (69.0%–71.0%)"
