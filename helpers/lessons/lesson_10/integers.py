@@ -6,6 +6,7 @@ what rounding costs. Tests hold it to PyTorch's own rounding.
 
 import copy
 import statistics
+from collections.abc import Collection
 
 import torch
 from torch import nn
@@ -102,12 +103,20 @@ def worst_channels(model: nn.Module, bits: int = 8) -> dict[str, dict[str, float
     return found
 
 
-def with_rounded_weights(model: nn.Module, scheme: str, bits: int = 8, only: str = "") -> nn.Module:
-    """A folded copy of `model` whose weights are rounded to `bits` bits; if `only` names a kind, only those."""
+def with_rounded_weights(model: nn.Module, scheme: str, bits: int = 8, only: str | Collection[str] = "") -> nn.Module:
+    """A folded copy of `model` whose weights are rounded to `bits` bits: all, those of one kind, or of layers by name.
+
+    `only`: a kind ("depthwise"), or the names of layers as `weighted` has them. Raises ValueError for other names.
+    """
     model = fold_all(model)
+    layers = weighted(model)
+    if isinstance(only, str):
+        only = [name for name, layer in layers.items() if only in ("", kind_of(layer))]
+    if unknown := set(only) - set(layers):
+        raise ValueError(f"no layer with weights is called {', '.join(sorted(unknown))}")
     with torch.no_grad():
-        for layer in weighted(model).values():
-            if not only or kind_of(layer) == only:
+        for name, layer in layers.items():
+            if name in only:
                 layer.weight.copy_(rounded(layer.weight, scheme, bits))
     return model
 

@@ -25,7 +25,7 @@ from helpers.training import fit
 
 FILE, KEY = "shrink.csv", ("seed", "arm")
 BASE, WIDER = "α 0.25", "α 0.35"
-ARMS = {BASE: 0.25, "8 bits": 0.25, "4 bits": 0.25, WIDER: 0.35, "half the weights 0": 0.35,
+ARMS = {BASE: 0.25, "8 bits": 0.25, "4 bits": 0.25, "4 bits, a channel": 0.25, WIDER: 0.35, "half the weights 0": 0.35,
         "3/4 of the channels": 0.35, "3/4, at random": 0.35}  # fmt: skip
 EPOCHS, SEEDS = 1, 5
 
@@ -44,8 +44,8 @@ def units(options: argparse.Namespace) -> list[dict]:
 def start_of(arm: str, seed: int = 0) -> torch.nn.Module:
     """The network of an arm before it is trained on; `seed` draws the channels that stay at random."""
     model = fold_all(load_zoo(ARMS[arm]))
-    if arm.endswith("bits"):
-        return shrinking.with_rounding(model, int(arm.split()[0]))
+    if "bits" in arm:
+        return shrinking.with_rounding(model, int(arm[0]), "per channel" if arm.endswith("channel") else "per tensor")
     if arm == "half the weights 0":
         return shrinking.with_zeros(model, 0.5)
     if arm.startswith("3/4"):

@@ -114,6 +114,11 @@ def test_only_the_kind_that_is_named_is_rounded(network):
         assert kept == (integers.kind_of(layer) != "depthwise"), name
     kinds = [integers.kind_of(layer) for layer in before.values()]
     assert (kinds.count("depthwise"), kinds.count("dense"), kinds.count("linear")) == (17, 1, 1)
+    named = ["features.1.conv.0.0", "classifier.1"]
+    some = integers.weighted(integers.with_rounded_weights(network, "per channel", 4, named))
+    assert [name for name, layer in before.items() if not torch.equal(layer.weight, some[name].weight)] == named
+    with pytest.raises(ValueError, match="no layer with weights is called features.99"):
+        integers.with_rounded_weights(network, "per tensor", 4, ["features.99", *named])
 
 
 def test_ranges_hold_all_images_and_0(network):

@@ -262,6 +262,9 @@ def test_each_arm_starts_as_its_name_says():
     assert macs["3/4 of the channels"] > macs[shrink.BASE] == macs["4 bits"] == macs["8 bits"]
     loop = shrink.start_of("4 bits").features[0][0].parametrizations.weight[0]
     assert isinstance(loop, shrinking.Rounding) and (loop.bits, loop.scheme) == (4, "per tensor")
+    for arm, said in (("8 bits", (8, "per tensor")), ("4 bits, a channel", (4, "per channel"))):
+        loop = shrink.start_of(arm).features[0][0].parametrizations.weight[0]
+        assert (loop.bits, loop.scheme) == said
     one, other = (shrink.start_of("3/4, at random", seed).features[3].conv[0][0].weight for seed in (0, 1))
     assert not torch.equal(one, other)
 
