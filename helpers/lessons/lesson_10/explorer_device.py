@@ -12,11 +12,11 @@ from helpers.lessons.lesson_10.rows import Row, compared
 from helpers.plots import COLOURS
 
 NO_LIMIT = math.inf
-BYTES, TIMES = (0.3, 0.5, 1, 2, 4, 8), (0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+BYTES, TIMES = (0.3, 0.5, 1, 2, 4, 8), (0.07, 0.1, 0.15, 0.2, 0.4, 0.8, 1.6, 3.2)
 LOOKS = dict(zip(FORMATS, zip("so^vDPX", ("black", "sky", "yellow", "green", "blue", "orange", "vermillion"),
                               strict=True), strict=True))  # fmt: skip
 AXES = {
-    "milliseconds": ("one image, one thread, ms", lambda row: row.ms, (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)),
+    "milliseconds": ("one image, one thread, ms", lambda row: row.ms, (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)),
     "megabytes": ("file, MB", lambda row: row.bytes / 1e6, (0.2, 0.5, 1, 2, 5, 10)),
 }
 
