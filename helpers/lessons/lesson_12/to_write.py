@@ -87,8 +87,8 @@ SHARE = CodeExercise(
         Case("for one process", _ORDER, 6, 0, 1),
     ),
     share,
-    "every rank cuts the same batches out of the same order and keeps its part of each: together they take the step "
-    "that one process would take, the small last batch too.",
+    "every rank cuts the same batches out of the same order and keeps its part of each. (Averaging over the ranks then "
+    "gives the whole batch's gradient where the parts are equal; the small last batch wants sums.)",
     {
         "You cut the epoch among the ranks first: then the batches are other ones than those of one process.": tuple(
             _of_the_whole(in_turn, size_of)
