@@ -79,10 +79,10 @@ def channel_sizes(layer: nn.Module) -> torch.Tensor:
     return layer.weight.detach().abs().flatten(1).amax(1)
 
 
-def least_channel(model: nn.Module) -> float:
-    """The smallest channel of all convolutions and linear layers, as a share of its layer's largest."""
-    sizes = map(channel_sizes, weighted(model).values())
-    return min(float(size.min() / size.max()) for size in sizes)
+def least_channel(model: nn.Module) -> tuple[float, str]:
+    """The smallest channel of all weights, as a share of its layer's largest, and that layer's name."""
+    sizes = {name: channel_sizes(layer) for name, layer in weighted(model).items()}
+    return min((float(size.min() / size.max()), name) for name, size in sizes.items())
 
 
 def worst_channels(model: nn.Module, bits: int = 8) -> dict[str, dict[str, float]]:

@@ -319,14 +319,21 @@ def test_committed_rows_agree_with_themselves():
 def test_the_prose_tells_the_rows():
     rows = shrink.committed()
     told = {arm: shrink.points(shrink.pairs(rows, arm)).split()[0] for arm in shrink.ARMS}
-    assert (told["4 bits"], told["half the weights 0"]) == ("-4.4", "-4.1")
-    assert (told["3/4 of the channels"], told["3/4, at random"]) == ("-5.0", "-12.3")
-    assert shrink.points(shrink.pairs(rows, "8 bits")) == "-0.1 (-0.4 to +0.2)"
-    assert shrink.points(shrink.pairs(rows, "3/4 of the channels", "25")).split()[0] == "-2.9"
-    pairs = distil.pairs(distil.known())
-    assert shrink.points(pairs) == "+1.4 (-1.3 to +4.2)" and f"{pairs[4].p_value:.0e}" == "1e-09"
-    assert [f"{100 * pair.difference:+.1f}" for pair in pairs[3:]] == ["+3.5", "+4.1"]
-    assert all(pair.low < 0 < pair.high for pair in pairs[:3])
+    assert (told["4 bits"], told["half the weights 0"]) == ("-3.7", "-4.2")
+    assert (told["3/4 of the channels"], told["3/4, at random"]) == ("-4.8", "-12.3")
+    assert shrink.points(shrink.pairs(rows, "8 bits")) == "+0.2 (-0.3 to +0.7)"
+    assert shrink.points(shrink.pairs(rows, "4 bits, a channel")) == "-0.6 (-1.4 to +0.2)"
+    assert shrink.points(shrink.pairs(rows, "3/4 of the channels", "25")).split()[0] == "-2.5"
+    assert shrink.points(shrink.pairs(rows, "half the weights 0", "25")).split()[0] == "-1.8"
+    means = {arm: sum(counts) / 5 for arm, counts in shrink.counts(rows, *shrink.ARMS).items()}
+    told = ("4 bits", "4 bits, a channel", shrink.BASE)
+    assert [round(means[arm]) for arm in told] == [1491, 1553, 1565]
+    pairs, long = distil.pairs(distil.known()), distil.pairs(distil.known(distil.FILE_LONG))
+    assert shrink.points(pairs) == "+1.5 (-1.7 to +4.8)" and f"{pairs[1].p_value:.0e}" == "1e-14"
+    assert [f"{100 * pair.difference:+.1f}" for pair in pairs[:2]] == ["+2.9", "+5.4"]
+    assert all(pair.high > 0 > pair.low for pair in pairs[2:]), "the other three: nothing"
+    assert shrink.points(long) == "+2.4 (+1.0 to +3.8)" and all(pair.difference > 0 for pair in long)
+    assert len(long) == 5 and {row["total"] for row in distil.known(distil.FILE_LONG)} == {5000}
 
 
 # ------------------------------------------------------------------------------------------------ operations
