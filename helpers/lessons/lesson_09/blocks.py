@@ -18,7 +18,7 @@ from helpers.results import record, stored
 from helpers.runs import studies
 from helpers.runs.recipes import HOW, HOW_ZOO, ZOO, Recipe, curve, long_run, some, zoo_sets
 
-RATES, DECAYS = (0.05, 0.1, 0.2), (5e-4, 5e-5)
+RATES, DECAYS = (0.1, 0.2, 0.4), (5e-4, 5e-5)
 PILOT_EPOCHS = 4
 KEY = ("network", "seed", "epochs")
 KEY_PILOT = ("network", "lr", "weight_decay", "epochs")

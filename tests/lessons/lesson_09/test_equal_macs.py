@@ -47,7 +47,7 @@ def few(tmp_path, monkeypatch, results):
 
     def fit(model, batches, **given):
         calls["fit"].append((batches, given))
-        best = given["lr"] == 0.05 and given["weight_decay"] == 5e-4
+        best = given["lr"] == 0.1 and given["weight_decay"] == 5e-4
         epochs = [0.9 if best else 0.25] * given["epochs"]
         return History(lr=epochs, loss=epochs, validation_loss=epochs, validation_accuracy=epochs, seconds=epochs)
 
@@ -66,7 +66,7 @@ def test_the_pilot_tries_the_same_grid_for_each_on_validation_images_alone(few, 
     (train, validation, _), calls = few
     assert command.main(["blocks", "--pilot"]) == 0
     rows = rows_of(results / "blocks_pilot.csv")
-    pairs = {(lr, decay) for lr in ("0.05", "0.1", "0.2") for decay in ("0.0005", "5e-05")}
+    pairs = {(lr, decay) for lr in ("0.1", "0.2", "0.4") for decay in ("0.0005", "5e-05")}
     for name in small.NETWORKS:
         assert {(row["lr"], row["weight_decay"]) for row in rows if row["network"] == name} == pairs
     assert all(b.image_set is train and g["validation"].image_set is validation for b, g in calls["fit"])
@@ -88,8 +88,8 @@ def test_three_seeds_by_the_chosen_pair_judged_once(few, results, rows_of):
     assert command.main(["blocks", "--network", *names]) == 0
     rows = rows_of(results / "blocks.csv")
     assert sorted((row["network"], row["seed"]) for row in rows) == [(n, s) for n in sorted(names) for s in "012"]
-    assert {(row["lr"], row["weight_decay"]) for row in rows} == {("0.05", "0.0005")}
-    told = {"epochs": ZOO.epochs, "label_smoothing": ZOO.label_smoothing, "ema_decay": ZOO.ema_decay, "lr": 0.05}
+    assert {(row["lr"], row["weight_decay"]) for row in rows} == {("0.1", "0.0005")}
+    told = {"epochs": ZOO.epochs, "label_smoothing": ZOO.label_smoothing, "ema_decay": ZOO.ema_decay, "lr": 0.1}
     for batches, given in calls["fit"]:
         assert batches.image_set is train and {name: given[name] for name in told} == told
         assert batches.augment == {"crop": 4, "flip": 0.5} and batches.batch_size == 128
