@@ -1,0 +1,81 @@
+"""Equal MACs, trained alike: the tables and the figure, against rows whose numbers are known."""
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.colors import to_hex
+
+from helpers.lessons.lesson_09 import plots, small, worth
+from helpers.plots import COLOURS
+
+VALUES = {"A": [80.0, 82.0, 84.0], "B": [85.0, 86.0, 87.0]}  # squares 8 + 2 over 4 degrees: a deviation of 1.581
+HALF = 2.776 * 2.5**0.5 / 3**0.5
+
+
+def known(*, name, seed, share):
+    return {"network": name, "seed": seed, "accuracy": share}
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    names = list(small.NETWORKS)
+    trained = [known(name=name, seed=seed, share=0.8 + 0.01 * place + 0.001 * seed)
+               for seed in (2, 0, 1) for place, name in reversed(list(enumerate(names)))]  # fmt: skip
+    tried = [{"network": name, "lr": lr, "weight_decay": decay,
+              "validation_accuracy": 0.5 + (0.1 if (lr, decay) == (0.1, 5e-5) and name != names[0] else lr / 10)}
+             for name in names for decay in (5e-4, 5e-5) for lr in (0.05, 0.1, 0.2)]  # fmt: skip
+    files = {"blocks.csv": trained, "blocks_pilot.csv": tried}
+    monkeypatch.setattr(worth, "read_results", files.__getitem__)
+
+
+def test_rows_come_by_network_and_seed(stored):
+    rows = worth.trained()
+    assert list(rows) == list(small.NETWORKS)
+    for place, (name, mine) in enumerate(rows.items()):
+        assert [(row["network"], row["seed"]) for row in mine] == [(name, seed) for seed in range(3)]
+        assert worth.accuracies(rows)[worth.label(name)] == pytest.approx([80 + place + 0.1 * s for s in range(3)])
+
+
+def test_the_pilot_s_best_pair_is_marked_for_each_network(stored):
+    decay, rate, first, *others = worth.tried().splitlines()
+    assert decay.split() == ["decay", *3 * ["0.0005"], *3 * ["5e-05"]]
+    assert rate.split() == ["rate", *2 * ["0.05", "0.1", "0.2"]]
+    assert first.split() == ["MobileNetV2", "(zoo)", "50.5", "51.0", "52.0*", "50.5", "51.0", "52.0"]
+    assert len(others) == 4
+    for line in others:
+        assert line.split()[-6:] == ["50.5", "51.0", "52.0", "50.5", "60.0*", "52.0"]
+    ends = [line.index("50.5") + 4 for line in (first, *others)]
+    assert ends == 5 * [decay.index("0.0005") + 6], "numbers stand under their pair"
+
+
+def test_a_line_has_each_training_the_mean_and_the_difference_with_its_interval():
+    head, first, second = worth.table(VALUES).splitlines()
+    assert head.split() == ["each", "training,", "%", "mean", "±", "against", "A"]
+    assert first.split() == ["A", "80.0", "82.0", "84.0", "82.0", f"{HALF:.1f}"]
+    apart = HALF * 2**0.5
+    assert second.split() == ["B", "85.0", "86.0", "87.0", "86.0", f"{HALF:.1f}", "+4.0", f"({4 - apart:+.1f}", "to",
+                              f"{4 + apart:+.1f})"]  # fmt: skip
+    assert first.index("82.0", first.index("84.0")) + 4 == head.index("mean") + 4 == second.rindex("86.0") + 4
+
+
+def test_the_figure_puts_dots_mean_and_interval_on_the_network_s_row():
+    figure, alt = plots.worth(VALUES)
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["A", "B"]
+    for place, (name, each) in enumerate(VALUES.items()):
+        middle, (bar, mean, dots) = sum(each) / 3, axis.lines[3 * place : 3 * place + 3]
+        assert list(bar.get_xdata()) == pytest.approx([middle - HALF, middle + HALF], abs=2e-3)
+        assert list(bar.get_ydata()) == [place, place] and to_hex(bar.get_color()) == COLOURS["orange"].lower()
+        assert (list(mean.get_xdata()), list(mean.get_ydata())) == ([middle], [place])
+        assert list(dots.get_xdata()) == each and dots.get_marker() == "o" and dots.get_linestyle() == "None"
+        assert all(abs(y - place) < 0.4 for y in dots.get_ydata())
+        assert f"{name}: mean {middle:.1f} ± {HALF:.1f}, {each[0]:.1f} to {each[-1]:.1f}" in alt
+    assert axis.yaxis_inverted() and axis.get_ylim() == (1.5, -0.6)
+    told = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert told == ["95 % of the mean, over trainings", "mean", "a training"]
+    plt.close(figure)
+
+
+def test_squeeze_and_excite_is_written_short():
+    assert [worth.label(name) for name in small.NETWORKS] == [
+        "MobileNetV2 (zoo)", "ShuffleNetV2", "EfficientNet with SE", "EfficientNet without SE", "ResNet-20",
+    ]  # fmt: skip
