@@ -103,7 +103,7 @@ class Explorer(widgets.VBox):
         self._alt = alt or (lambda result: look.plain(text(result)))
         self._result, self.png, self.alt, self.note = None, b"", "", ""
         self.error, self.seconds, self._exception = "", 0.0, None
-        self._held, self._timer, self._running, self._states = False, None, False, {}
+        self._held, self._timer, self._running, self._next, self._states = False, None, "", "", {}
         self._screen = Screen(picture)
         self._actions, self._busy = dict(actions or {}), busy
         self.buttons = {label: widgets.Button(description=label) for label in self._actions}
@@ -251,6 +251,8 @@ class Explorer(widgets.VBox):
 
     def _press(self, label: str) -> None:
         if self._running:
+            # Another button, pressed before the page has heard that this one works, has its turn next.
+            self._next = label if label != self._running else self._next
             return
         if loop := _page():
             # What was turned just before the press is on its way: let it arrive, so that the press means what is seen.
@@ -261,7 +263,7 @@ class Explorer(widgets.VBox):
             self._raise()
 
     def _wait_for(self, label: str) -> None:
-        self._running = True
+        self._running = label
         for button in self.buttons.values():
             button.disabled = True
         self.buttons[label].description = self._busy
@@ -281,7 +283,7 @@ class Explorer(widgets.VBox):
         if steps:
             loop.call_later(WAIT, self._go_on, label, loop, steps)
         else:
-            self._finish(label)
+            self._finish(label, loop)
 
     @_alone
     def _go_on(self, label: str, loop, steps) -> None:
@@ -290,7 +292,7 @@ class Explorer(widgets.VBox):
             self._update()
             loop.call_later(WAIT, self._go_on, label, loop, steps)
         else:
-            self._finish(label)
+            self._finish(label, loop)
 
     def _step(self, steps):
         """The generator, or None when it is at its end."""
@@ -302,14 +304,17 @@ class Explorer(widgets.VBox):
                 self.note = end.value or ""
         return None
 
-    def _finish(self, label: str) -> None:
-        self._running = False
+    def _finish(self, label: str, loop) -> None:
+        self._running = ""
         for button in self.buttons.values():
             button.disabled = False
         self.buttons[label].description = label
         if not self._exception:
             self._states.clear()
             self._draw_newest()
+        waiting, self._next = self._next, ""
+        if waiting and not self._exception:  # an error stays in view
+            self._start(waiting, loop)
 
     # ------------------------------------------------------------------------------------------- veil and errors
 

@@ -451,6 +451,32 @@ def test_what_a_button_finds_belongs_to_the_choice_it_was_started_for(page):
     assert "measured for n = 2" in one.words.value and not one.buttons["Measure"].disabled
 
 
+@pytest.mark.parametrize("pause", [0, 0.05])
+def test_a_button_pressed_while_another_works_has_its_turn_next(page, pause):
+    """The page learns only later that its buttons are off; what was pressed until then is not lost."""
+    started = []
+
+    def slowly(number, **_):
+        started.append(("Slowly", number))
+        for _ in range(12):
+            yield
+        started.append("done")
+
+    one = small(actions={"Slowly": slowly, "Keep": lambda number, **_: started.append(("Keep", number))})
+
+    async def hands():
+        one.buttons["Slowly"].click()
+        await asyncio.sleep(pause)
+        one.controls["number"].value = 5
+        for label in ("Keep", "Slowly", "Keep"):
+            one.buttons[label].click()
+
+    page(hands)
+    assert started == [("Slowly", 2 if pause else 5), "done", ("Keep", 5)]
+    assert not any(button.disabled for button in one.buttons.values())
+    assert [button.description for button in one.buttons.values()] == ["Slowly", "Keep"]
+
+
 def test_a_press_means_what_the_reader_sees(page):
     """A slider's last value may arrive after the press that followed it."""
     started = []
