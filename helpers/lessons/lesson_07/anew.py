@@ -7,22 +7,19 @@ network: how many images were right before and anew, and a comparison with the r
 """
 
 import argparse
-import copy
 from dataclasses import replace
 
 import torch
-from torch import nn
 
 from helpers.batches import Batches
-from helpers.data import ImageSet
 from helpers.evaluation import Accuracy, mcnemar, predict
 from helpers.lessons.lesson_07 import ablation
 from helpers.results import columns_of
 from helpers.runs import studies
+from helpers.runs.anew import BATCH, IMAGES, measured_anew
 from helpers.runs.recipes import some
 
 FILE = "ablation_anew.csv"
-IMAGES, BATCH = 5_000, 500
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,20 +34,6 @@ def units(options: argparse.Namespace) -> list[dict]:
     """The long runs of these variants, the recipes first."""
     asked = dict.fromkeys(ablation.SHORT) | {"long": True, "seeds": options.seeds, "only": options.only}
     return ablation.units(argparse.Namespace(**asked))
-
-
-def measured_anew(model: nn.Module, images: ImageSet, augment: tuple[str, ...]) -> nn.Module:
-    """A copy with the same weights and the means and variances that some IMAGES training images have in it."""
-    model = copy.deepcopy(model).train()
-    for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # the plain mean of the batches below
-    drawn = images[:: max(1, len(images) // IMAGES)]
-    with torch.no_grad():
-        for inputs, _ in Batches(drawn, min(BATCH, len(drawn)), shuffle=True, augment=augment):
-            model(inputs)
-    return model.eval()
 
 
 def judged_anew(unit: dict, run: studies.Run) -> tuple[torch.Tensor, torch.Tensor]:

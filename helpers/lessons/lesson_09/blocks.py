@@ -4,6 +4,10 @@ Every network costs 24 to 25 million MACs at 32 pixels (small.py). With --pilot 
 tried, the same small grid for each, a few epochs, judged on the 5,000 validation images (→ blocks_pilot.csv). Without
 it every network is trained by the zoo's recipe with the pair that the pilot found best for it, on the 45,000 training
 images, three seeds, and judged once on the 10,000 test images.
+
+--control tries two other explanations of what is seen, on the validation images (→ blocks_control.csv). The pilot gave
+the networks with and without squeeze-and-excite different decays: `pair` trains each with the other's rate and decay.
+And BatchNorm's statistics may lag behind the weights: `statistics` judges a network again with them measured anew.
 """
 
 import argparse
@@ -12,20 +16,26 @@ from dataclasses import replace
 import torch
 
 from helpers.batches import Batches
+from helpers.evaluation import Accuracy, mcnemar, predict
 from helpers.lessons.lesson_09 import layers, small
 from helpers.lessons.lesson_09.small import NETWORKS
-from helpers.results import record, stored
+from helpers.results import columns_of, record, stored
 from helpers.runs import studies
+from helpers.runs.anew import BATCH, IMAGES, measured_anew
 from helpers.runs.recipes import HOW, HOW_ZOO, ZOO, Recipe, curve, long_run, some, zoo_sets
 
 RATES, DECAYS = (0.1, 0.2, 0.4), (5e-4, 5e-5)
 PILOT_EPOCHS = 4
 KEY = ("network", "seed", "epochs")
+TWINS = ("EfficientNet, with squeeze-and-excite", "EfficientNet, without")
+KEY_CONTROL = ("network", "lr", "weight_decay", "seed", "epochs")
 KEY_PILOT = ("network", "lr", "weight_decay", "epochs")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pilot", action="store_true", help="the grid of rates and decays, on validation images")
+    parser.add_argument("--control", choices=("pair", "statistics"), help="the twins with each other's rate"
+                        " and decay; or BatchNorm's statistics measured anew")  # fmt: skip
     parser.add_argument("--network", choices=NETWORKS, nargs="+", default=list(NETWORKS), metavar="NAME",
                         help=f"some of: {', '.join(NETWORKS)}")  # fmt: skip
     parser.add_argument("--seed", type=studies.seed, nargs="+", default=[0, 1, 2])
@@ -61,6 +71,15 @@ def units(options: argparse.Namespace) -> list[dict]:
     return [{"network": name, "seed": seed, **recipes[name]} for seed in options.seed for name in options.network]
 
 
+def controls(options: argparse.Namespace) -> list[dict]:
+    """The twins with each other's pair; or every network with its own."""
+    if options.control == "statistics":
+        return units(options)
+    crossed = dict(zip(TWINS, reversed(TWINS), strict=True))
+    recipes = {name: chosen(other, options).columns() for name, other in crossed.items() if name in options.network}
+    return [{"network": name, "seed": seed, **recipes[name]} for seed in options.seed for name in recipes]
+
+
 def pilot(unit: dict, run: studies.Run) -> dict:
     """Train on the training images, judge on the validation images after the last epoch."""
     images, validation, _ = run.world
@@ -91,6 +110,25 @@ def measure(unit: dict, run: studies.Run) -> dict | None:
     return {**row, "validation_accuracy": f"{history.validation_accuracy[-1]:.4f}"}
 
 
+def control(unit: dict, run: studies.Run) -> dict:
+    """Judge one network on the validation images, as it is and with BatchNorm anew; trained first if not there."""
+    images, validation, _ = run.world
+    images = some(images, run.options.limit)
+    torch.manual_seed(unit["seed"])
+    model, same = NETWORKS[unit["network"]](), replace(run, code=STUDY.code)  # the checkpoints of `blocks`
+    recipe = replace(ZOO, **{name: unit[name] for name in ("epochs", "lr", "weight_decay")})
+    recipe.train(model, images, image_size=32, seed=unit["seed"], validation=Batches(validation, 500, image_size=32),
+                 checkpoint=same.checkpoint("blocks", unit, *KEY), device=run.options.device, log=run.log)  # fmt: skip
+    before, anew = (
+        predict(one, Batches(validation, 500)).argmax(1) == validation.labels
+        for one in (model, measured_anew(model, images, recipe.augment))
+    )
+    change = mcnemar(anew, before)
+    run.log(f"{unit['network']}, decay {unit['weight_decay']}, seed {unit['seed']}: anew {change}")
+    return {**columns_of(Accuracy(int(before.sum()), len(before))), "correct_anew": int(anew.sum()),
+            "only_anew": change.only_first, "only_before": change.only_second}  # fmt: skip
+
+
 MADE_BY = (
     small.zoo, small.shuffle, small.efficient, small.resnet, layers.conv_norm, layers.ShuffleUnit,
     layers.InvertedResidual, layers.SqueezeExcite, layers.BasicBlock, layers.settings, layers.LITE0_TABLE,
@@ -102,7 +140,12 @@ STUDY = studies.Study(
 STUDY_PILOT = studies.Study(
     "blocks_pilot.csv", KEY_PILOT, grid, pilot, prepare=lambda run: zoo_sets(), made_by=(*MADE_BY, *HOW, some, pilot)
 )
+STUDY_CONTROL = studies.Study(
+    "blocks_control.csv", KEY_CONTROL, controls, control, prepare=lambda run: zoo_sets(),
+    made_by=(*MADE_BY, *HOW, some, control, measured_anew, IMAGES, BATCH),
+)  # fmt: skip
 
 
 def run(options: argparse.Namespace, log) -> int:
-    return studies.run(options, log, STUDY_PILOT if options.pilot else STUDY)
+    study = STUDY_PILOT if options.pilot else STUDY_CONTROL if options.control else STUDY
+    return studies.run(options, log, study)

@@ -9,6 +9,7 @@ from helpers.checkpoints import History
 from helpers.costs import count_macs
 from helpers.data import CLASSES, ImageSet
 from helpers.lessons.lesson_09 import blocks, layers, small
+from helpers.results import record
 from helpers.runs import recipes
 from helpers.runs.recipes import ZOO
 
@@ -59,6 +60,7 @@ def few(tmp_path, monkeypatch, results):
         monkeypatch.setattr(module, "zoo_sets", lambda: parts)
     monkeypatch.setattr(recipes, "fit", fit)
     monkeypatch.setattr(recipes, "predict", predict)
+    monkeypatch.setattr(blocks, "predict", predict)
     return parts, calls
 
 
@@ -102,3 +104,54 @@ def test_three_seeds_by_the_chosen_pair_judged_once(few, results, rows_of):
 def test_a_trial_needs_no_pilot_and_records_nothing(few, results):
     assert command.main(["blocks", "--limit", "8", "--network", "ResNet-20", "--seed", "0", "--epochs", "1"]) == 0
     assert not list(results.glob("*.csv")) and len(few[1]["fit"]) == 1 and not few[1]["judged"]
+
+
+def test_the_twins_are_trained_with_each_other_s_pair_and_judged_on_validation_images(few, results, rows_of):
+    (train, validation, _), calls = few
+    pairs = {(lr, decay): 0.5 for lr in (0.1, 0.2, 0.4) for decay in (5e-4, 5e-5)}
+    best = {blocks.TWINS[0]: (0.2, 5e-5), blocks.TWINS[1]: (0.4, 5e-4)}
+    tried = [{"network": name, "lr": f"{lr:g}", "weight_decay": f"{decay:g}", "epochs": 1,
+              "validation_accuracy": f"{0.6 if (lr, decay) == pair else 0.5}"}
+             for name, pair in best.items() for lr, decay in pairs]  # fmt: skip
+    record("blocks_pilot.csv", tried, blocks.KEY_PILOT)
+    words = ["--network", *blocks.TWINS, "--seed", "0", "1", "--epochs", "2"]
+    assert command.main(["blocks", "--control", "pair", *words]) == 0
+    rows = rows_of(results / "blocks_control.csv")
+    found = {(row["network"], row["seed"]): (float(row["lr"]), float(row["weight_decay"])) for row in rows}
+    crossed = dict(zip(blocks.TWINS, reversed(list(best.values())), strict=True))
+    assert found == {(name, seed): crossed[name] for name in blocks.TWINS for seed in "01"}
+    assert [(given["lr"], given["weight_decay"], given["epochs"]) for _, given in calls["fit"]] == [
+        (*crossed[name], 2) for _ in "01" for name in blocks.TWINS
+    ]
+    assert all(b.image_set is train and b.augment == {"crop": 4, "flip": 0.5} for b, _ in calls["fit"])
+    assert len(calls["judged"]) == 8 and all(images is validation for images in calls["judged"]), "no test image"
+    assert all((row["correct"], row["correct_anew"], row["total"]) == ("20", "20", "20") for row in rows)
+    calls["fit"].clear()
+    assert command.main(["blocks", "--control", "statistics", *words]) == 0
+    assert [(given["lr"], given["weight_decay"]) for _, given in calls["fit"]] == 2 * list(best.values())
+
+
+def test_statistics_are_measured_anew_in_the_network_that_the_study_trained(few, results, rows_of, monkeypatch):
+    """Its own checkpoint: nothing is trained twice. What is judged second is the network measured anew."""
+    seen, judged = [], []
+
+    def fit(model, batches, *, checkpoint, **given):
+        seen.append(checkpoint)
+        return History(lr=[0.1], loss=[1.0], validation_loss=[1.0], validation_accuracy=[0.5], seconds=[1.0])
+
+    def predict(model, batches):
+        judged.append(model)
+        right = torch.eye(10)[batches.image_set.labels]
+        return right if len(judged) % 2 == 0 else right.roll(1, 0)
+
+    command.main(["blocks", "--pilot", "--network", "ResNet-20"])
+    monkeypatch.setattr(recipes, "fit", fit)
+    monkeypatch.setattr(recipes, "predict", lambda model, batches: torch.eye(10)[batches.image_set.labels])
+    monkeypatch.setattr(blocks, "predict", predict)
+    monkeypatch.setattr(blocks, "measured_anew", lambda model, images, augment: ("anew", model, images, augment))
+    words = ["--network", "ResNet-20", "--seed", "1", "--epochs", "1"]
+    assert command.main(["blocks", *words]) == 0 and command.main(["blocks", "--control", "statistics", *words]) == 0
+    assert len(seen) == 2 and seen[0] == seen[1]
+    assert judged[1] == ("anew", judged[0], few[0][0], ("crop", "flip"))
+    (row,) = rows_of(results / "blocks_control.csv")
+    assert (row["correct"], row["correct_anew"], row["only_anew"], row["only_before"]) == ("0", "20", "20", "0")
