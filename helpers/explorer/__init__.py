@@ -254,13 +254,17 @@ class Explorer(widgets.VBox):
             # Another button, pressed before the page has heard that this one works, has its turn next.
             self._next = label if label != self._running else self._next
             return
-        if loop := _page():
-            # What was turned just before the press is on its way: let it arrive, so that the press means what is seen.
-            self._wait_for(label)
-            loop.call_later(3 * WAIT, self._start, label, loop)
-        else:
-            self._start(label, None)
+        loop = _page()
+        self._begin(label, loop)
+        if not loop:
             self._raise()
+
+    def _begin(self, label: str, loop) -> None:
+        if not loop:
+            return self._start(label, None)
+        # What was turned just before the press is on its way: let it arrive, so that the press means what is seen.
+        self._wait_for(label)
+        loop.call_later(3 * WAIT, self._start, label, loop)
 
     def _wait_for(self, label: str) -> None:
         self._running = label
@@ -314,7 +318,7 @@ class Explorer(widgets.VBox):
             self._draw_newest()
         waiting, self._next = self._next, ""
         if waiting and not self._exception:  # an error stays in view
-            self._start(waiting, loop)
+            self._begin(waiting, loop)
 
     # ------------------------------------------------------------------------------------------- veil and errors
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from helpers.evaluation import pooled
+import torch
+
+from helpers.evaluation import Paired, mcnemar, pooled
 from helpers.lessons.lesson_09.small import NETWORKS
 from helpers.results import read_results
 
@@ -55,3 +57,37 @@ def table(values: Mapping[str, Sequence[float]]) -> str:
             line += f"    {middle:+.1f} ({middle - apart:+.1f} to {middle + apart:+.1f})"
         lines.append(line)
     return "\n".join(lines)
+
+
+def crossed(known: Trained) -> str:
+    """Validation accuracies of networks trained with another's rate and decay, beside those of their own, in per cent.
+
+    The seeds are those that were trained with both.
+    """
+    lines = []
+    for name in NETWORKS:
+        own = {row["seed"]: row for row in known[name]}
+        rows = read_results("blocks_control.csv")
+        other = [row for row in rows if row["network"] == name and _pair(row) != _pair(own[row["seed"]])]
+        other = sorted(other, key=lambda row: row["seed"])
+        if other:
+            mine = [100 * own[row["seed"]]["validation_accuracy"] for row in other]
+            for pair, values in (_pair(own[0]), mine), (_pair(other[0]), [100 * row["accuracy"] for row in other]):
+                lines.append(f"{label(name):24}{pair:22}{' '.join(f'{value:.1f}' for value in values)}")
+    return "\n".join(lines)
+
+
+def anew(known: Trained) -> dict[tuple[str, int], Paired]:
+    """{(network, seed): what measuring BatchNorm's statistics anew changes on the 5,000 validation images}."""
+    found = {}
+    for row in read_results("blocks_control.csv"):
+        own = {one["seed"]: one for one in known[row["network"]]}[row["seed"]]
+        if _pair(row) == _pair(own):
+            gained, lost, places = row["only_anew"], row["only_before"], torch.arange(row["total"])
+            only_before = (places >= gained) & (places < gained + lost)
+            found[label(row["network"]), row["seed"]] = mcnemar(places < gained, only_before)
+    return found
+
+
+def _pair(row: Mapping) -> str:
+    return f"rate {row['lr']:g}, decay {row['weight_decay']:g}"

@@ -79,3 +79,24 @@ def test_squeeze_and_excite_is_written_short():
     assert [worth.label(name) for name in small.NETWORKS] == [
         "MobileNetV2 (zoo)", "ShuffleNetV2", "EfficientNet with SE", "EfficientNet without SE", "ResNet-20",
     ]  # fmt: skip
+
+
+def test_controls_stand_beside_the_seeds_they_repeat(monkeypatch):
+    """Three seeds by the chosen pair, two by the other; measured anew is shown for the chosen pair alone."""
+    lone, _, name, *_ = small.NETWORKS
+    own = [{"network": name, "seed": seed, "lr": 0.2, "weight_decay": 5e-05, "validation_accuracy": 0.7 + seed / 100}
+           for seed in range(3)]  # fmt: skip
+    known = dict.fromkeys(small.NETWORKS, ()) | {name: own, lone: [own[0] | {"network": lone}]}
+    row = {"network": name, "lr": 0.2, "total": 5000, "only_anew": 0, "only_before": 0}
+    rows = [
+        row | {"seed": 2, "weight_decay": 5e-4, "accuracy": 0.765},
+        row | {"seed": 1, "weight_decay": 5e-4, "accuracy": 0.755, "only_anew": 9},
+        row | {"seed": 2, "weight_decay": 5e-05, "accuracy": 0.72, "only_anew": 110, "only_before": 60},
+    ]
+    monkeypatch.setattr(worth, "read_results", {"blocks_control.csv": rows}.__getitem__)
+    mine, other = worth.crossed(known).splitlines()
+    assert mine == f"{'EfficientNet with SE':24}{'rate 0.2, decay 5e-05':22}71.0 72.0"
+    assert other == f"{'EfficientNet with SE':24}{'rate 0.2, decay 0.0005':22}75.5 76.5"
+    ((key, pair),) = worth.anew(known).items()
+    assert key == ("EfficientNet with SE", 2) and (pair.only_first, pair.only_second, pair.total) == (110, 60, 5000)
+    assert pair.difference == 0.01
