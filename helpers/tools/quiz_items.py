@@ -1,5 +1,6 @@
 """Quiz questions out of exercises, and how they are written as GIFT."""
 
+import hashlib
 import html
 import re
 from functools import cache
@@ -11,7 +12,12 @@ from helpers import ROOT
 from helpers.exercises import Exercise, every_exercise
 from helpers.tools.handout import words as as_html
 
-EACH, MOST = 8, 4  # questions a lesson; wrong choices a question
+EACH, HALF, MOST = 8, 4, 4  # questions a lesson, and of one form; wrong choices a question
+FORMS = {"answer": "what is the answer", "diagnosis": "what went wrong"}
+# How an answer is to be typed says nothing to who ticks one.
+TYPING = re.compile(
+    r"\s*\((?:an?|the|to|two|three|its|from)\b[^();=]*\b(?:number|digits?|nearest|table)\b[^();=]*\)", re.I
+)
 HEADING = re.compile(r"^#{2,4} Exercise ([A\d]+\.\d+)\b[^\n]*\n", re.MULTILINE)
 
 
@@ -46,15 +52,43 @@ def questions() -> dict[str, str]:
     return found
 
 
+@cache
+def _sections() -> dict[str, str]:
+    """The number of each exercise → its page's title and the heading above it, for who reads the question alone."""
+    found = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        title = section = ""
+        for cell in nbformat.read(path, as_version=4).cells:
+            for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+                if line.startswith("# "):
+                    title = line[2:]
+                elif line.startswith("## "):
+                    section = line[3:]
+                elif head := HEADING.match(line + "\n"):
+                    found[head[1]] = f"{title}: {section}" if section else title
+    return found
+
+
 def items(lesson: str) -> list[Item]:
-    """The questions of a lesson: what is asked; then what went wrong, for exercises with most to tell."""
+    """The questions of a lesson: half ask for an answer, half what went wrong; together they touch all its exercises.
+
+    A question of one form may tell the answer to one of the other: a test takes one form.
+    """
     numbers = lessons()[lesson]
-    asked = [item for number in numbers if (item := _asked(number))][: EACH - min(4, len(numbers))]
-    asked_of = {item.title for item in asked}
-    by_wealth = sorted(numbers, key=lambda number: -len(every_exercise()[number].misconceptions))
-    told = [item for number in by_wealth if (item := _diagnosis(number))]
-    more = [item for number in numbers if (item := _asked(number)) and item.title not in asked_of]
-    return [*asked, *told, *more][:EACH]
+    asked = {number: item for number in numbers if (item := _asked(number))}
+    told = {number: item for number in numbers if (item := _diagnosis(number))}
+    first = _spread(list(asked), HALF)
+    second = sorted(told, key=lambda number: (number in first, -len(every_exercise()[number].misconceptions)))
+    second = sorted(second[: EACH - len(first)], key=numbers.index)
+    more = [number for number in asked if number not in first][: EACH - len(first) - len(second)]
+    return [asked[number] for number in sorted([*first, *more], key=numbers.index)] + [
+        told[number] for number in second
+    ]
+
+
+def _spread(numbers: list[str], count: int) -> list[str]:
+    """`count` of the numbers, evenly over the lesson's pages."""
+    return [numbers[round(i * (len(numbers) - 1) / (count - 1))] for i in range(min(count, len(numbers)))]
 
 
 def _asked(number: str) -> Item | None:
@@ -68,30 +102,53 @@ def _asked(number: str) -> Item | None:
     wrong = list(wrong.items())[:MOST]
     if len(wrong) < 2:
         return None
-    return Item(f"{number} answer", as_html(questions()[number], ROOT), right, _sentence(one.why), tuple(wrong))
+    return Item(f"{number} answer", _stem(number), right, _sentence(one.why), tuple(wrong))
 
 
 def _diagnosis(number: str) -> Item | None:
-    """Somebody gave a wrong answer: what happened?"""
+    """Somebody gave a wrong answer: what happened?
+
+    Choices tell themselves apart neither by their numbers nor by their length, where the check's sentences allow it.
+    """
     one = every_exercise()[number]
     told: dict = {}
     for words, value in one.misconceptions.items():
-        told.setdefault(words, shown(one, value))
-    # The richest sentence is the clearest case; others that describe the same value would be right, too.
-    words = max(told, key=lambda text: (len(text), text))
-    others = [other for other in told if told[other] != told[words]]
-    if len(others) < 2:
+        if shown(one, value) not in words:  # it would name the answer that is asked about
+            told.setdefault(words, shown(one, value))
+    found = None
+    for words in sorted(told, key=lambda text: hashlib.sha256(text.encode()).digest()):
+        others = [other for other in told if _apart(told, words, other)]
+        bare = [other for other in others if not re.search(r"\d", other)]
+        with_numbers = re.search(r"\d", words) is not None
+        others = bare if len(bare) >= 2 and not with_numbers else others
+        others = sorted(others, key=lambda other: abs(len(other) - len(words)))[: MOST - 1]
+        if len(others) < 2 or (with_numbers and not any(re.search(r"\d", other) for other in others)):
+            continue
+        longer = sum(len(other) > len(words) for other in others)
+        rank = (not with_numbers and len(others) == MOST - 1, 0 < longer < len(others), longer > 0)
+        if found is None or rank > found[0]:
+            found = rank, words, others
+    if found is None:
         return None
-    question = f"{as_html(questions()[number], ROOT)}<p><b>Somebody answers {html.escape(told[words])}.</b> "
+    _, words, others = found
+    question = f"{_stem(number)}<p><b>Somebody answers {html.escape(told[words])}.</b> "
     question += "What would you tell them?</p>"
-    wrong = tuple((other, f"That would be {told[other]}.") for other in others[:MOST])
-    return Item(
-        f"{number} diagnosis",
-        question,
-        words,
-        f"The right answer: {shown(one, one.answer)}. {_sentence(one.why)}",
-        wrong,
-    )
+    wrong = tuple((other, f"That would be {told[other]}.") for other in sorted(others))
+    why = f"The right answer: {shown(one, one.answer)}. {_sentence(one.why)}"
+    return Item(f"{number} diagnosis", question, words, why, wrong)
+
+
+def _apart(told: dict[str, str], words: str, other: str) -> bool:
+    """Is `other` wrong where `words` is right: about another answer, and not the same advice at its end?"""
+    advice = [re.split(r"[;.?] ", text)[1:] for text in (words, other)]
+    return told[words] != told[other] and not (advice[0] and advice[0][-1:] == advice[1][-1:])
+
+
+def _stem(number: str) -> str:
+    """What the page asks, with the section it is asked in, as HTML."""
+    text = TYPING.sub("", questions()[number]).replace("Answer with a set of", "Choose from")
+    text = text.removesuffix("Answer with a set.").rstrip()
+    return f"<p><i>{html.escape(_sections()[number])}</i></p>{as_html(text, ROOT)}"
 
 
 def shown(one: Exercise, value) -> str:
@@ -114,9 +171,13 @@ def _number(one: Exercise, value) -> str:
 
 
 def gift(category: str, questions_: list[Item]) -> str:
-    """Questions as a GIFT file."""
-    parts = [f"$CATEGORY: MobileNet, measured/{category}"]
+    """Questions as a GIFT file, those of each form in a category of their own."""
+    parts, before = [], None
     for item in questions_:
+        form = FORMS.get(item.title.rpartition(" ")[2], "")
+        if form != before:
+            parts.append(f"$CATEGORY: MobileNet, measured/{category}{'/' if form else ''}{form}")
+            before = form
         choices = [f"={_choice(item.right)}#{_choice(item.why)}"]
         choices += [f"~{_choice(choice)}#{_choice(words)}" for choice, words in item.wrong]
         body = "\n".join(f"\t{choice}" for choice in choices)
@@ -125,7 +186,8 @@ def gift(category: str, questions_: list[Item]) -> str:
 
 
 def _choice(text: str) -> str:
-    return _escaped(html.escape(_one_line(text), quote=False))
+    text = html.escape(_one_line(text), quote=False)
+    return _escaped(re.sub(r"\*(\w[^*]*\w)\*", r"<em>\1</em>", text))
 
 
 def _sentence(text: str) -> str:

@@ -8,19 +8,21 @@ from helpers import __main__ as command
 from helpers.exercises import Exercise, every_exercise
 from helpers.tools import entry_test, outcomes, quiz_items
 
-LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11")
+LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12")
 
 
-def read_gift(text: str) -> tuple[str, list[dict]]:
-    """A GIFT file of multiple-choice questions with one right choice; ValueError for anything else.
+def read_gift(text: str) -> tuple[list[str], list[dict]]:
+    """([category of each question], questions) of a GIFT file of multiple choice; ValueError for anything else.
 
     Strict: a sign of GIFT's that is not escaped may stand only where it has its meaning.
     """
-    first, *blocks = re.split(r"\n{2,}", text.strip())
-    if not first.startswith("$CATEGORY: "):
-        raise ValueError("a category comes first")
-    found = []
-    for block in blocks:
+    found, categories, category = [], [], ""
+    for block in re.split(r"\n{2,}", text.strip()):
+        if block.startswith("$CATEGORY: ") and "\n" not in block:
+            category = block.removeprefix("$CATEGORY: ")
+            continue
+        if not category:
+            raise ValueError("a category comes first")
         whole = re.fullmatch(r"::((?:[^\\:]|\\.)+)::\[html\]((?:[^\\{}=~#]|\\.)+)\{\n(.+)\n\}", block, re.DOTALL)
         if not whole:
             raise ValueError(f"no question: {block[:60]}")
@@ -33,7 +35,8 @@ def read_gift(text: str) -> tuple[str, list[dict]]:
         if sum(right for right, *_ in choices) != 1:
             raise ValueError(f"one choice is right: {whole[1]}")
         found.append({"title": plain(whole[1]), "question": plain(whole[2]), "choices": choices})
-    return first.removeprefix("$CATEGORY: "), found
+        categories.append(category)
+    return categories, found
 
 
 def plain(text: str) -> str:
@@ -56,8 +59,11 @@ def test_the_reader_is_strict(bad):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_lesson_has_eight_questions_that_can_be_imported(lesson):
     items = quiz_items.items(lesson)
-    category, found = read_gift(quiz_items.gift(f"lesson {lesson}", items))
-    assert category == f"MobileNet, measured/lesson {lesson}" and len(found) == 8
+    categories, found = read_gift(quiz_items.gift(f"lesson {lesson}", items))
+    assert len(found) == 8
+    for category, one in zip(categories, found, strict=True):
+        form = {"answer": "what is the answer", "diagnosis": "what went wrong"}[one["title"].split()[1]]
+        assert category == f"MobileNet, measured/lesson {lesson}/{form}"
     assert len({one["title"] for one in found}) == 8
     for one in found:
         texts = [choice for _, choice, _ in one["choices"]]
@@ -78,6 +84,42 @@ def value_of(one: Exercise, text: str):
     if isinstance(one.answer, tuple):
         return tuple(numbers)
     return int(numbers[0]) if isinstance(one.answer, int) and numbers[0].is_integer() else numbers[0]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_questions_cover_the_lesson_in_one_form_each(lesson):
+    """Half of a form; no exercise is left out that could be asked; the section says where the question belongs."""
+    items, numbers = quiz_items.items(lesson), quiz_items.lessons()[lesson]
+    forms = [item.title.split() for item in items]
+    assert [form for _, form in forms] == 4 * ["answer"] + 4 * ["diagnosis"]
+    assert len({number for number, _ in forms}) == len(numbers)
+    for item in items:
+        assert re.match(r"<p><i>\d+b? · .+?</i></p>", item.question), item.question[:80]
+        assert not re.search(r"\((a whole|t\w+)[^()]*(number|digits)\.?\)|Answer with a set", item.question), (
+            item.question
+        )
+
+
+def test_the_right_choice_tells_itself_apart_neither_by_its_length_nor_by_its_numbers():
+    told = [item for lesson in quiz_items.lessons() for item in quiz_items.items(lesson) if "diagnosis" in item.title]
+    lengths = [(len(item.right), [len(words) for words, _ in item.wrong]) for item in told]
+    assert sum(right > max(others) for right, others in lengths) <= len(told) / 10
+    assert sum(right < min(others) for right, others in lengths) <= len(told) / 5
+    for item in told:
+        number, one = item.title.split()[0], every_exercise()[item.title.split()[0]]
+        value = quiz_items.shown(one, one.misconceptions[item.right])
+        assert value not in item.right, (number, "the choice names the answer that is asked about")
+        numbered = [bool(re.search(r"\d", words)) for words in (item.right, *(words for words, _ in item.wrong))]
+        assert not (numbered[0] and not any(numbered[1:])), (number, "the only choice with a number")
+
+
+def test_the_same_advice_is_not_offered_twice():
+    told = {"Too far; count each row.": "3", "Cut off; count each row.": "4", "One is there. Which other?": "5",
+            "One of two is there. Which other?": "6", "Other; words.": "3", "Plain": "7"}  # fmt: skip
+    first, second, third, fourth, fifth, plain_ = told
+    assert not quiz_items._apart(told, first, second) and not quiz_items._apart(told, third, fourth)
+    assert not quiz_items._apart(told, first, fifth), "the same answer"
+    assert quiz_items._apart(told, first, third) and quiz_items._apart(told, first, plain_)
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -126,6 +168,8 @@ def test_signs_of_gift_in_a_question_are_escaped():
     _, (one,) = read_gift(quiz_items.gift("x", [item]))
     assert one["title"] == "a:b" and one["question"] == "<p>{x} = 1 ~ #2 \\n</p>"
     assert one["choices"] == [(True, "a = b", "c: d"), (False, "&lt;b&gt;", "{"), (False, "e", "}")]
+    item = quiz_items.Item("a", "b", "what is *left*, 3 * 4 * 5", "", (("c", ""),))
+    assert "<em>left</em>, 3 * 4 * 5" in quiz_items.gift("x", [item])
 
 
 def test_the_command(tmp_path, capsys):

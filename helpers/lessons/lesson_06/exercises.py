@@ -98,6 +98,8 @@ EXERCISES = {
             "Small images have features that can be kept, too; they are only worse ones.": frozenset(
                 {"BatchNorm still", "no augmentation", "larger images"}
             ),
+            "Size and normalisation give other features, but the same ones in each epoch. What changes from epoch to "
+            "epoch?": frozenset({"BatchNorm still", "no augmentation", "its own normalisation", "larger images"}),
             "The test images are no part of the training: their features may be computed as often as you "
             "like.": frozenset({"BatchNorm still", "no augmentation", "clean test images"}),
         },
