@@ -13,7 +13,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from helpers.tools.workbook import ANSWERS, asks
+from helpers.tools.covering import answers, asks, without_claims, without_description
 
 CSS = Path(__file__).with_name("handout.css")
 COLUMNS = 96  # characters of 8 points that fit on a line; longer lines are set smaller, and beyond 6 points they wrap
@@ -35,9 +35,10 @@ def page(path: Path, teacher: bool = False) -> str:
                 parts.append(_line("My guess:"))
             continue
         asked = CHECK.search(cell.source)
-        covered = ANSWERS in cell.metadata.get("tags", ()) and not teacher
+        covered = answers(cell) and not teacher
+        source = without_description(without_claims(cell.source)[0]) if covered else cell.source
         outputs = [] if asked else ([_line("What came out:")] if covered else _outputs(cell, path))
-        parts += [_code(cell.source, leads=bool(outputs or asked)), *outputs]
+        parts += [_code(source, leads=bool(outputs or asked)), *outputs]
         if asked and teacher:
             parts.append(f'<div class="answers"><b>Answer {asked[1]}</b>{"".join(solutions[asked[1]])}</div>')
         elif asked:

@@ -1,7 +1,8 @@
 """Write a learner's own copy of the lessons, to work in rather than to read.
 
-What answers a *Predict* is not shown before you have run it, and a line for your guess stands above. Pictures of
-explorers stay; there are no solutions. The copies lie in a folder of their own, workbook/ beside notebooks/, which git
+What answers a *Predict* is not shown before you have run it, and a line for your guess stands above; what the code says
+of it in words lies in cells that are folded. Pictures of explorers stay; there are no solutions and no notes for
+teachers. The copies lie in a folder of their own, workbook/ beside notebooks/, which git
 ignores: what you type and what `git pull` brings never meet. Another FOLDER may lie anywhere. Give the command again
 after a pull: it adds the pages that are missing, and never touches one that is there.
 """
@@ -11,10 +12,11 @@ import re
 from pathlib import Path, PurePosixPath
 
 from helpers import ROOT
+from helpers.tools.covering import answers, asks, describes, without_claims
 
 NOTEBOOKS = ROOT / "notebooks"
-ANSWERS = "answers-prediction"  # the tag of cells whose output answers a Predict
 GUESS = "# My guess: "
+FOLDED = {"source_hidden": True}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -75,9 +77,15 @@ def copy(path: Path) -> tuple[str, list[Path]]:
         if cell.cell_type == "markdown":
             cell.source, targets = relinked(cell.source, path)
             linked += targets
-        elif ANSWERS in cell.metadata.get("tags", ()):
-            cell.outputs, cell.execution_count = [], None
         cells.append(cell)
+        if answers(cell):
+            cell.outputs, cell.execution_count = [], None
+            cell.source, claims = without_claims(cell.source)
+            if describes(cell.source):
+                cell.metadata.jupyter = FOLDED
+            if claims:
+                words = {"tags": ["claims"], "jupyter": FOLDED}
+                cells.append(nbformat.v4.new_code_cell(claims, id=f"claims-{cell.id}"[:64], metadata=words))
         if asks(cell):
             guess = nbformat.v4.new_code_cell(GUESS, id=f"guess-{cell.id}"[:64], metadata={"tags": ["guess"]})
             cells.append(guess)
@@ -85,16 +93,11 @@ def copy(path: Path) -> tuple[str, list[Path]]:
     return nbformat.writes(notebook) + "\n", linked
 
 
-def asks(cell) -> bool:
-    """Does this cell ask for a guess?"""
-    return cell.cell_type == "markdown" and "**Predict" in cell.source
-
-
 def relinked(text: str, source: Path) -> tuple[str, list[Path]]:
     """The words of the file `source` with its links as they lead from its copy, and the files that are to come along.
 
     Pages keep their names; all else keeps its place in the repository (data/README.md). What no workbook holds, a
-    folder or a solution, is named without a link.
+    folder, a solution or notes for teachers, is named without a link.
     """
     targets = []
 
@@ -103,7 +106,7 @@ def relinked(text: str, source: Path) -> tuple[str, list[Path]]:
         path = Path(os.path.normpath(source.parent / target))
         if ":" in target or not path.exists():
             return match[0]
-        if path.is_dir() or NOTEBOOKS / "solutions" in path.parents:
+        if path.is_dir() or {NOTEBOOKS / "solutions", NOTEBOOKS / "teaching"} & {*path.parents}:
             return words
         targets.append(path)
         way = os.path.relpath(_place(path), _place(source).parent).replace(os.sep, "/")

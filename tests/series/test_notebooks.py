@@ -195,6 +195,18 @@ def test_opening(path):
     assert cells[1].cell_type == "code" and "helpers.about(" in cells[1].source.splitlines()[-1]
 
 
+@everywhere(NOTEBOOKS)
+def test_what_follows_a_predict_is_tagged(path):
+    """Up to the next words all that a cell puts out answers the guess: a learner's copy covers it. Not explorers, which
+    have veils of their own, and not exercises."""
+    waits = False
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            waits = "**Predict" in cell.source
+        elif waits and cell.outputs and not re.search(r'_explorer\(|\.figure\(\)|check\("', cell.source):
+            assert "answers-prediction" in cell.metadata.get("tags", []), (cell.id, cell.source[:80])
+
+
 @everywhere(WITH_EXERCISES)
 def test_length_and_closing(path):
     cells, words = read(path).cells, len(re.findall(r"\w+", prose(path)))

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import ROOT
 from helpers import __main__ as command
-from helpers.tools import handout
+from helpers.tools import covering, handout
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 THIRD = ROOT / "notebooks" / "03_depthwise_separable_convolution.ipynb"
@@ -58,10 +58,11 @@ def pages():
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_page_asks_nothing_of_the_network_and_says_its_pictures(path, pages):
     for page in pages(path):
-        assert page.fetched and all(address.startswith("data:image/") for address in page.fetched)
+        assert all(address.startswith("data:image/") for address in page.fetched)
         assert all(link.startswith("http") for link in page.links)
-        assert page.alts and all(page.alts)
+        assert len(page.alts) == len(page.fetched) and all(page.alts)
         assert "$$" not in page.text and "\\frac" not in page.text and "FORMULA" not in page.text
+    assert page.fetched, "the teacher's copy has the pictures"
     source = handout.page(path)
     assert not re.search(r"@import|url\(|<link|<script", source)
 
@@ -82,9 +83,14 @@ def test_guesses_and_answers_have_their_lines_and_the_teacher_the_answers(path, 
     assert teacher.classes.count("line") == teacher.classes.count("lines") == 0
     for key, _ in asked:
         assert f"✓ {key}  Right" in teacher.text, key
-    for page in (plain, teacher):
-        for cell in code:
-            assert cell.source.split("\n")[-1] in page.text
+    for cell in code:
+        assert cell.source.split("\n")[-1] in teacher.text
+        if cell not in answering:
+            assert cell.source.split("\n")[-1] in plain.text
+        told = cell in answering and covering.describes(cell.source)
+        assert told or cell.source.split("\n")[0] in plain.text
+        for claim in re.findall(r"^helpers\.claim\(.*?\)$", cell.source, re.MULTILINE | re.DOTALL):
+            assert claim in teacher.text and (claim in plain.text) == (cell not in answering)
     again = "".join(o.get("text", "") for cell in code if cell not in answering for o in cell.outputs)  # a last table
     for cell in answering:
         for output in cell.outputs:

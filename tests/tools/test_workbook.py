@@ -37,15 +37,34 @@ def test_answers_are_covered_and_all_else_stays(path):
         new = next(rest)
         assert new.id == old.id
         if old.cell_type == "code":
-            assert new.source == old.source
             answers = "answers-prediction" in old.metadata.get("tags", [])
             assert new.outputs == ([] if answers else old.outputs)
             assert new.execution_count == (None if answers else old.execution_count)
+            if answers and re.search(r"^helpers\.claim\(", old.source, re.MULTILINE):
+                claims = next(rest)
+                assert claims.metadata.jupyter.source_hidden and claims.metadata.tags == ["claims"]
+                assert not re.search(r"^helpers\.claim\(", new.source, re.MULTILINE) and not claims.outputs
+                lines = [*new.source.splitlines(), *claims.source.splitlines()]
+                assert sorted(filter(None, lines)) == sorted(filter(None, old.source.splitlines()))
+            else:
+                assert new.source == old.source
+            alts = [
+                out.metadata["image/png"].get("alt", "") for out in old.outputs if "image/png" in out.get("data", {})
+            ]
+            joined = re.sub(r'"\s*f?"', "", old.source)
+            told = answers and any(len(alt) > 60 and alt[:45] in joined for alt in alts)
+            assert bool(new.metadata.get("jupyter", {}).get("source_hidden")) >= told
         elif re.search(r"\*\*Predict\b", old.source):
             asked += 1
             guess = next(rest)
             assert guess.cell_type == "code" and guess.source == "# My guess: " and not guess.outputs
     assert next(rest, None) is None and asked >= 2
+
+
+def test_no_note_for_teachers_comes_along(tmp_path):
+    workbook.write(tmp_path / "mine")
+    names = [path.relative_to(tmp_path / "mine").as_posix() for path in (tmp_path / "mine").rglob("*")]
+    assert "README.md" in names and not [name for name in names if "teaching" in name or "solutions" in name]
 
 
 def test_pictures_of_explorers_stay():
