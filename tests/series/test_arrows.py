@@ -39,7 +39,7 @@ FLOORS = [
         "exercises.code",
         "exercises",
     ],
-    ["runs", "runs.studies", "runs.together", "runs.recipes"],
+    ["runs", "runs.studies", "runs.together", "runs.anew", "runs.recipes"],
     ["__main__"],
 ]
 ORDER = [name for floor in FLOORS for name in floor]
