@@ -311,6 +311,7 @@ EXERCISES = {
             "That is the layer's own gain; the pointwise layer takes as long as before.": 4,
             "That would be so if the depthwise layer took no time at all.": 1 / 0.90,
             "Upside down: that is the time that is left.": 0.925,
+            "That is 1 and the share of the time that is saved; divide the old time by the new one.": 1.075,
             "Times are added, gains are not: work out the new time of the pair first.": 0.9 + 0.1 * 4,
             "You made the pointwise layer faster instead.": 1 / (0.10 + 0.90 / 4),
         },

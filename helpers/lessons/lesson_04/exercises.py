@@ -212,7 +212,7 @@ EXERCISES = {
         ),
         reference=InvertedResidual,
         why="ten of V2's seventeen blocks add their input. The addition costs no MAC and no parameter: no count "
-        "sees it; below, the scores will.",
+        "sees it.",
         mistakes={
             "Where both ends have the same shape (self.residual), the input is added.": NoResidual,
             "There is no activation after the sum: what is passed on is narrow and linear.": (
@@ -275,6 +275,9 @@ EXERCISES = {
             "the depthwise convolution compute now?": frozenset({"scores"}),
             "Weights are as many as before: a stride has none.": frozenset({"parameters"}),
             "A stride has no weights; the number of parameters does not change.": frozenset({"parameters", "MACs"}),
+            "A stride has no weights. And do the positions that are left hold other numbers than before?": frozenset(
+                {"parameters", "scores"}
+            ),
             "Not all three: a stride has no weights, for a start.": frozenset({"parameters", "MACs", "scores"}),
         },
     ),
@@ -309,8 +312,7 @@ EXERCISES = {
             Case("for maps of one position", 4, 4, use=run, x=images(4, side=1)),
         ),
         reference=SqueezeExcite,
-        why="one mean a channel goes in and one factor a channel comes out, so its layers cost next to no MACs; their "
-        "weights are another matter, as the last figure shows.",
+        why="one mean a channel goes in and one factor a channel comes out.",
         mistakes={
             "The squeeze layer's output goes through a ReLU before the next layer.": NoRelu,
             "The squeeze layer is followed by a plain ReLU; yours is cut at 6.": Relu6,
@@ -324,8 +326,7 @@ EXERCISES = {
     ),
     "4.9": Exercise(
         3_552,
-        "72 · 24 + 24 in the first layer, 24 · 72 + 72 in the second. The eight of V3-Large, up to 960 channels "
-        "wide, hold 1.5 of its 5.5 million parameters.",
+        "72 · 24 + 24 in the first layer, 24 · 72 + 72 in the second.",
         {
             "Both layers have a bias, too: 24 numbers and 72.": 3_456,
             "That is one of the two layers; the way back has as many weights.": 1_752,
