@@ -61,8 +61,8 @@ EXERCISES = {
         "an alarm costs 1 · (1 − p), none 20 · p: equal at p = 1/21. So raise it for a picture that is 95 % harmless.",
         {
             "The other way round: where a miss is dear, the alarm is raised early.": 20 / 21,
-            "Either rounded too far (give one digit more), or an alarm is taken to cost 1 always: it costs only where it "
-            "is false, with probability 1 − p.": 1 / 20,
+            "Either rounded too far (give one digit more), or an alarm is taken to cost 1 always: it costs only where "
+            "it is false, with probability 1 − p.": 1 / 20,
             "That is the threshold for equal costs.": 0.5,
             "An alarm costs 1 · (1 − p), not 1 · (1 + p): it costs nothing where it is right.": 1 / 19,
         },
