@@ -1,9 +1,14 @@
 """Equal MACs, trained alike: the tables and the figure, against rows whose numbers are known."""
 
+import re
+from statistics import mean
+
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 from matplotlib.colors import to_hex
 
+from helpers import ROOT
 from helpers.lessons.lesson_09 import plots, small, worth
 from helpers.plots import COLOURS
 
@@ -100,3 +105,22 @@ def test_controls_stand_beside_the_seeds_they_repeat(monkeypatch):
     ((key, pair),) = worth.anew(known).items()
     assert key == ("EfficientNet with SE", 2) and (pair.only_first, pair.only_second, pair.total) == (110, 60, 5000)
     assert pair.difference == 0.01
+
+
+def test_the_prose_tells_the_rows():
+    points = worth.accuracies(worth.trained())
+    assert [len(each) for each in points.values()] == [3] * 5
+    v2, shuffle, with_se, without_se, resnet = (mean(each) for each in points.values())
+    page = nbformat.read(ROOT / "notebooks" / "09b_on_equal_terms.ipynb", 4)
+    prose = "\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
+    best = (shuffle, resnet, without_se)
+    assert f"end within {max(best) - min(best):.1f} points of each other, four to five above MobileNetV2" in prose
+    assert round(min(best) - v2) == 4 and round(max(best) - v2) == 5 and with_se < min(best)
+    lost = [a - b for a, b in zip(points["EfficientNet without SE"], points["EfficientNet with SE"], strict=True)]
+    told = re.search(r"Seed by seed SE \*lost\* ([\d.]+), ([\d.]+) and ([\d.]+) points", prose)
+    assert [float(number) for number in told.groups()] == pytest.approx(lost, abs=0.051)
+    rows = worth.trained()
+    assert rows["MobileNetV2 (zoo)"][0]["parameters"] / rows["ResNet-20"][0]["parameters"] == pytest.approx(14, abs=0.6)
+    assert {row["lr"] for row in rows["ShuffleNetV2"]} == {0.4}, "the edge of the grid"
+    epochs = {row["epochs"] for each in rows.values() for row in each}
+    assert epochs == {4} and "four passes over the 45,000 images" in prose
