@@ -41,13 +41,13 @@ def conv_macs(layer: nn.Conv2d, side: int) -> int:
     return _macs(layer, side)
 
 
-def _macs(layer, side, *, groups=True, stride=True, padding=2, dilation=True, squared=True) -> int:
+def _macs(layer, side, *, groups=True, stride=True, padding=2, dilation=True, squared=True, first=1) -> int:
     """MACs of a Conv2d, with what a learner may have left out."""
     count = layer.weight.numel() * (1 if groups else layer.groups)
     for axis in (0, 1):
         reach = (layer.kernel_size[axis] - 1) * (layer.dilation[axis] if dilation else 1) + 1
         padded = side + layer.padding[axis] * padding
-        count *= (padded - reach) // (layer.stride[axis] if stride else 1) + 1
+        count *= (padded - reach) // (layer.stride[axis] if stride else 1) + first
     return count if squared else count // layer.kernel_size[1]
 
 
@@ -57,6 +57,15 @@ def _parts_of_windows(layer, side):
     for axis in (0, 1):
         reach = (layer.kernel_size[axis] - 1) * layer.dilation[axis] + 1
         count *= (side + 2 * layer.padding[axis] - reach) / layer.stride[axis] + 1
+    return count
+
+
+def _reaching_too_far(layer, side):
+    """MACs with a reach of dilation · K."""
+    count = layer.weight.numel()
+    for axis in (0, 1):
+        reach = layer.kernel_size[axis] * layer.dilation[axis]
+        count *= (side + 2 * layer.padding[axis] - reach) // layer.stride[axis] + 1
     return count
 
 
@@ -197,6 +206,10 @@ EXERCISES = {
             "The padding is added at both sides: twice.": lambda layer, side: _macs(layer, side, padding=1),
             "You forgot the dilation: a dilated kernel reaches over dilation · (K − 1) + 1 pixels.": (
                 lambda layer, side: _macs(layer, side, dilation=False)
+            ),
+            "A dilated kernel of K pixels has K − 1 gaps: it reaches over less than dilation · K.": _reaching_too_far,
+            "The first window counts, too: add 1 to the steps that are made from it.": (
+                lambda layer, side: _macs(layer, side, first=0)
             ),
             "You counted the bias; an addition alone is no MAC.": _with_bias,
             "Those are FLOPs: one MAC is two of them.": lambda layer, side: 2 * _macs(layer, side),

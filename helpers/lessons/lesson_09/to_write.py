@@ -205,6 +205,20 @@ class _WidensTheOutput(InvertedResidual):
         self.layers = nn.Sequential(*expand, depthwise, layer(first, channels_out, 1, act=None))
 
 
+class _OwnActivation(InvertedResidual):
+    def __init__(self, channels_in, channels_out, expansion, stride, kernel, layer):
+        super().__init__(channels_in, channels_out, expansion, stride, kernel, layer)
+        wide = expansion * channels_in
+        expand = [layer(channels_in, wide, 1, act=nn.ReLU6)] if expansion > 1 else []
+        depthwise = layer(wide, wide, kernel, stride, groups=wide, act=nn.ReLU6)
+        self.layers = nn.Sequential(*expand, depthwise, self.layers[-1])
+
+
+class _Lesson4Order(InvertedResidual):
+    def __init__(self, channels_in, channels_out, stride, expansion, kernel, layer):
+        super().__init__(channels_in, channels_out, expansion, stride, kernel, layer)
+
+
 class _OwnLayers(InvertedResidual):
     def __init__(self, channels_in, channels_out, expansion, stride, kernel, layer):
         super().__init__(channels_in, channels_out, expansion, stride, kernel, conv_norm)
@@ -242,6 +256,8 @@ BLOCK = CodeExercise(
         "With expansion 1 there is nothing to widen: the first 1 × 1 convolution is left out.": _AlwaysExpands,
         "The stride belongs to the depthwise convolution, not to the one that widens.": _StrideFirst,
         "It is the input that is widened: wide = expansion * channels_in.": _WidensTheOutput,
+        "Here the expansion comes before the stride; in lesson 4's block it was the other way round.": _Lesson4Order,
+        "Which activation is the business of `layer`: leave `act` alone but for the projection.": _OwnActivation,
         "Make the layers by `layer`, which is given: lite_norm pads otherwise and cuts at 6.": _OwnLayers,
     },
     hint="layer(channels_in, wide, 1), layer(wide, wide, kernel, stride, groups=wide), layer(wide, channels_out, 1, "

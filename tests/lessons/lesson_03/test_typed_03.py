@@ -174,6 +174,21 @@ def macs_dilation(layer, side):
     return per_position(layer) * ((side + 2 * ph - kh) // sh + 1) * ((side + 2 * pw - kw) // sw + 1)
 
 
+@typed("3.4", "A dilated kernel of K pixels has K − 1 gaps")
+def macs_reach(layer, side):
+    sides = []
+    for k, s, p, d in zip(layer.kernel_size, layer.stride, layer.padding, layer.dilation, strict=True):
+        sides.append((side + 2 * p - k * d) // s + 1)
+    return per_position(layer) * sides[0] * sides[1]
+
+
+@typed("3.4", "The first window counts, too")
+def macs_steps(layer, side):
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = layer.kernel_size, layer.stride, layer.padding, layer.dilation
+    height, width = (side + 2 * ph - dh * (kh - 1) - 1) // sh, (side + 2 * pw - dw * (kw - 1) - 1) // sw
+    return per_position(layer) * height * width
+
+
 @typed("3.4", "You counted the bias")
 def macs_bias(layer, side):
     each = layer.in_channels // layer.groups * math.prod(layer.kernel_size)

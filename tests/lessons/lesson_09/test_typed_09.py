@@ -180,6 +180,14 @@ for words, name, wrong in (
     ),
     ("It is the input that is widened", "wide_of_the_output", block(wide_of=lambda a, b, e: e * b if e > 1 else a)),
     (
+        "Which activation is the business of `layer`",
+        "relu6_everywhere",
+        block(
+            widen=lambda a, wide, layer, **_: layer(a, wide, 1, act=nn.ReLU6),
+            middle=lambda wide, k, s, layer, **_: layer(wide, wide, k, s, groups=wide, act=nn.ReLU6),
+        ),
+    ),
+    (
         "Make the layers by `layer`",
         "own_layers",
         block(
@@ -191,6 +199,12 @@ for words, name, wrong in (
 ):
     wrong.__name__ = name
     typed("9.5", words)(wrong)
+
+
+@typed("9.5", "Here the expansion comes before the stride")
+class LikeLesson4(block()):
+    def __init__(self, channels_in, channels_out, stride, expansion, kernel, layer):
+        super().__init__(channels_in, channels_out, expansion, stride, kernel, layer)
 
 
 # 9.6 from a table to blocks
