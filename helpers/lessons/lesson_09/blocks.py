@@ -5,9 +5,10 @@ tried, the same small grid for each, a few epochs, judged on the 5,000 validatio
 it every network is trained by the zoo's recipe with the pair that the pilot found best for it, on the 45,000 training
 images, three seeds, and judged once on the 10,000 test images.
 
---control tries two other explanations of what is seen, on the validation images (→ blocks_control.csv). The pilot gave
+--control tries three other explanations of what is seen, on validation images (→ blocks_control.csv). The pilot gave
 the networks with and without squeeze-and-excite different decays: `pair` trains each with the other's rate and decay.
-And BatchNorm's statistics may lag behind the weights: `statistics` judges a network again with them measured anew.
+MobileNetV2 alone starts from torchvision's first weights: `weights` trains it from PyTorch's, as the others are. And
+BatchNorm's statistics may lag behind the weights: `statistics` judges a network again with them measured anew.
 """
 
 import argparse
@@ -34,8 +35,8 @@ KEY_PILOT = ("network", "lr", "weight_decay", "epochs")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pilot", action="store_true", help="the grid of rates and decays, on validation images")
-    parser.add_argument("--control", choices=("pair", "statistics"), help="the twins with each other's rate"
-                        " and decay; or BatchNorm's statistics measured anew")  # fmt: skip
+    parser.add_argument("--control", choices=("pair", "weights", "statistics"), help="the twins with each other's"
+                        " rate and decay; MobileNetV2 from other first weights; BatchNorm measured anew")  # fmt: skip
     parser.add_argument("--network", choices=NETWORKS, nargs="+", default=list(NETWORKS), metavar="NAME",
                         help=f"some of: {', '.join(NETWORKS)}")  # fmt: skip
     parser.add_argument("--seed", type=studies.seed, nargs="+", default=[0, 1, 2])
@@ -72,9 +73,12 @@ def units(options: argparse.Namespace) -> list[dict]:
 
 
 def controls(options: argparse.Namespace) -> list[dict]:
-    """The twins with each other's pair; or every network with its own."""
+    """The twins with each other's pair; MobileNetV2 from other first weights; or every network with its own pair."""
     if options.control == "statistics":
         return units(options)
+    if options.control == "weights":
+        recipe = chosen(next(iter(NETWORKS)), options).columns()
+        return [{"network": name, "seed": seed, **recipe} for seed in options.seed for name in small.OTHER_WEIGHTS]
     crossed = dict(zip(TWINS, reversed(TWINS), strict=True))
     recipes = {name: chosen(other, options).columns() for name, other in crossed.items() if name in options.network}
     return [{"network": name, "seed": seed, **recipes[name]} for seed in options.seed for name in recipes]
@@ -115,7 +119,10 @@ def control(unit: dict, run: studies.Run) -> dict:
     images, validation, _ = run.world
     images = some(images, run.options.limit)
     torch.manual_seed(unit["seed"])
-    model, same = NETWORKS[unit["network"]](), replace(run, code=STUDY.code)  # the checkpoints of `blocks`
+    model, same = (
+        (NETWORKS | small.OTHER_WEIGHTS)[unit["network"]](),
+        replace(run, code=STUDY.code),
+    )  # the checkpoints of `blocks`
     recipe = replace(ZOO, **{name: unit[name] for name in ("epochs", "lr", "weight_decay")})
     recipe.train(model, images, image_size=32, seed=unit["seed"], validation=Batches(validation, 500, image_size=32),
                  checkpoint=same.checkpoint("blocks", unit, *KEY), device=run.options.device, log=run.log)  # fmt: skip
@@ -142,7 +149,7 @@ STUDY_PILOT = studies.Study(
 )
 STUDY_CONTROL = studies.Study(
     "blocks_control.csv", KEY_CONTROL, controls, control, prepare=lambda run: zoo_sets(),
-    made_by=(*MADE_BY, *HOW, some, control, measured_anew, IMAGES, BATCH),
+    made_by=(*MADE_BY, *HOW, some, control, measured_anew, IMAGES, BATCH, small.zoo_from_defaults),
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Lesson 09: five networks for CIFAR-10's 32 pixels that cost the same, 24 to 25 million MACs, by different blocks.
 
 All have a first convolution of stride 1 and no dropout; they end on maps of 2 × 2 (the zoo's α = 1 and the two in
-EfficientNet's style), 4 × 4 (ShuffleNetV2) and 8 × 8 (ResNet), as their own papers have it for such images.
+EfficientNet's style), 4 × 4 (ShuffleNetV2) and 8 × 8 (ResNet, as its paper has it, but narrower and with 1 × 1
+convolutions as shortcuts). Which strides the other three lose at 32 pixels is our choice.
 """
 
 from torch import nn
@@ -23,6 +24,15 @@ CLASSES = 10
 def zoo() -> nn.Module:
     """The series' MobileNetV2 of width 1."""
     return mobilenet_v2(1.0, num_classes=CLASSES, stem_stride=1, dropout=0.0)
+
+
+def zoo_from_defaults() -> nn.Module:
+    """The same, with PyTorch's first weights, which the other four have, in place of torchvision's for MobileNetV2."""
+    model = zoo()
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            layer.reset_parameters()
+    return model
 
 
 def shuffle(stages: tuple[int, ...] = (82, 164, 320), last: int = 1024) -> nn.Sequential:
@@ -85,3 +95,4 @@ NETWORKS = {
     "EfficientNet, without": lambda: efficient(False),
     "ResNet-20": resnet,
 }
+OTHER_WEIGHTS = {"MobileNetV2, other first weights": zoo_from_defaults}  # a control
