@@ -170,6 +170,6 @@ def worth(values: Mapping[str, Sequence[float]]) -> Drawn:
         said.append(f"{name}: mean {middle:.1f} ± {half:.1f}, {min(each):.1f} to {max(each):.1f}")
     axis.set_yticks(range(len(values)), list(values))
     axis.set(ylim=(len(values) - 0.5, -0.6), xlabel="right of 10,000 test images, %",
-             title="Five blocks at equal MACs, trained alike")  # fmt: skip
+             title="Five networks at equal MACs")  # fmt: skip
     axis.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return figure, f"A row for each of {len(values)} networks of equal MACs. {'; '.join(said)} %."

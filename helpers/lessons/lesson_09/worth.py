@@ -5,8 +5,8 @@ from statistics import mean
 
 import torch
 
-from helpers.evaluation import Paired, mcnemar, pooled
-from helpers.lessons.lesson_09.small import NETWORKS
+from helpers.evaluation import Paired, mcnemar, mean_interval, pooled
+from helpers.lessons.lesson_09.small import NETWORKS, OTHER_WEIGHTS
 from helpers.results import read_results
 
 Trained = Mapping[str, Sequence[dict]]  # {network: its rows of blocks.csv, in the order of the seeds}
@@ -59,21 +59,42 @@ def table(values: Mapping[str, Sequence[float]]) -> str:
     return "\n".join(lines)
 
 
-def crossed(known: Trained) -> str:
-    """Validation accuracies of networks trained with another's rate and decay, beside those of their own, in per cent.
+def apart(values: Mapping[str, Sequence[float]], first: str, second: str) -> str:
+    """How far two networks are apart, in points: by the deviation of all networks, and by their own pairs of a seed."""
+    deviation, factor = pooled(list(values.values()))
+    differences = [a - b for a, b in zip(values[first], values[second], strict=True)]
+    half = factor * deviation * (2 / len(differences)) ** 0.5
+    middle, low, high = mean_interval(differences)
+    each = " ".join(f"{difference:+.1f}" for difference in differences)
+    return (f"{first} against {second}: {middle:+.1f} ({middle - half:+.1f} to {middle + half:+.1f})\n"
+            f"by its own differences {each}: {middle:+.1f} ({low:+.1f} to {high:+.1f})")  # fmt: skip
 
-    The seeds are those that were trained with both.
-    """
-    lines = []
+
+def passes() -> dict[str, list[float]]:
+    """{network: accuracy on the validation images after each pass, in per cent, the mean of its trainings}."""
+    rows = read_results("blocks_curves.csv")
+    found = {}
     for name in NETWORKS:
-        own = {row["seed"]: row for row in known[name]}
-        rows = read_results("blocks_control.csv")
-        other = [row for row in rows if row["network"] == name and _pair(row) != _pair(own[row["seed"]])]
+        mine = [row for row in rows if row["network"] == name]
+        found[label(name)] = [100 * mean(row["validation_accuracy"] for row in mine if row["epoch"] == epoch)
+                              for epoch in sorted({row["epoch"] for row in mine})]  # fmt: skip
+    return found
+
+
+def controls(known: Trained) -> str:
+    """Validation accuracies of networks trained otherwise, under those of the same seeds as they were; in per cent."""
+    rows, lines = read_results("blocks_control.csv"), []
+    for name, of in {**{name: name for name in NETWORKS}, **dict.fromkeys(OTHER_WEIGHTS, next(iter(NETWORKS)))}.items():
+        own = {row["seed"]: row for row in known[of]}
+        other = [
+            row for row in rows if row["network"] == name and (name != of or _pair(row) != _pair(own[row["seed"]]))
+        ]
         other = sorted(other, key=lambda row: row["seed"])
         if other:
             mine = [100 * own[row["seed"]]["validation_accuracy"] for row in other]
-            for pair, values in (_pair(own[0]), mine), (_pair(other[0]), [100 * row["accuracy"] for row in other]):
-                lines.append(f"{label(name):24}{pair:22}{' '.join(f'{value:.1f}' for value in values)}")
+            lines.append(_line(label(of), own[other[0]["seed"]], mine))
+            what = "" if name == of else name.partition(", ")[2]
+            lines.append(_line("  " + what if what else "", other[0], [100 * row["accuracy"] for row in other]))
     return "\n".join(lines)
 
 
@@ -81,12 +102,18 @@ def anew(known: Trained) -> dict[tuple[str, int], Paired]:
     """{(network, seed): what measuring BatchNorm's statistics anew changes on the 5,000 validation images}."""
     found = {}
     for row in read_results("blocks_control.csv"):
+        if row["network"] not in known:
+            continue
         own = {one["seed"]: one for one in known[row["network"]]}[row["seed"]]
         if _pair(row) == _pair(own):
             gained, lost, places = row["only_anew"], row["only_before"], torch.arange(row["total"])
             only_before = (places >= gained) & (places < gained + lost)
             found[label(row["network"]), row["seed"]] = mcnemar(places < gained, only_before)
     return found
+
+
+def _line(what: str, row: Mapping, values: Sequence[float]) -> str:
+    return f"{what:24}{_pair(row):24}{' '.join(f'{value:.1f}' for value in values)}"
 
 
 def _pair(row: Mapping) -> str:

@@ -155,3 +155,18 @@ def test_statistics_are_measured_anew_in_the_network_that_the_study_trained(few,
     assert judged[1] == ("anew", judged[0], few[0][0], ("crop", "flip"))
     (row,) = rows_of(results / "blocks_control.csv")
     assert (row["correct"], row["correct_anew"], row["only_anew"], row["only_before"]) == ("0", "20", "20", "0")
+
+
+def test_other_first_weights_are_pytorchs_and_nothing_else_changes(few, results, rows_of):
+    torch.manual_seed(0)
+    zoo, other = small.zoo(), small.zoo_from_defaults()
+    spread = [[layer.weight.std().item() for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+              for model in (zoo, other)]  # fmt: skip
+    fan_in = [layer.weight[0].numel() for layer in other.modules() if isinstance(layer, nn.Conv2d)]
+    assert spread[1] == pytest.approx([(3 * n) ** -0.5 for n in fan_in], rel=0.15), "uniform within 1/√fan in"
+    assert spread[0][-3] < spread[1][-3] / 10, "the last depthwise layer"
+    assert [type(a) for a in zoo.modules()] == [type(b) for b in other.modules()]
+    command.main(["blocks", "--pilot", "--network", "MobileNetV2 (zoo)"])
+    assert command.main(["blocks", "--control", "weights", "--seed", "0", "--epochs", "1"]) == 0
+    (row,) = rows_of(results / "blocks_control.csv")
+    assert (row["network"], row["lr"], row["weight_decay"]) == ("MobileNetV2, other first weights", "0.1", "0.0005")

@@ -1,6 +1,5 @@
 """Equal MACs, trained alike: the tables and the figure, against rows whose numbers are known."""
 
-import re
 from statistics import mean
 
 import matplotlib.pyplot as plt
@@ -97,11 +96,14 @@ def test_controls_stand_beside_the_seeds_they_repeat(monkeypatch):
         row | {"seed": 2, "weight_decay": 5e-4, "accuracy": 0.765},
         row | {"seed": 1, "weight_decay": 5e-4, "accuracy": 0.755, "only_anew": 9},
         row | {"seed": 2, "weight_decay": 5e-05, "accuracy": 0.72, "only_anew": 110, "only_before": 60},
+        row | {"network": next(iter(small.OTHER_WEIGHTS)), "seed": 0, "weight_decay": 5e-05, "accuracy": 0.733},
     ]
     monkeypatch.setattr(worth, "read_results", {"blocks_control.csv": rows}.__getitem__)
-    mine, other = worth.crossed(known).splitlines()
-    assert mine == f"{'EfficientNet with SE':24}{'rate 0.2, decay 5e-05':22}71.0 72.0"
-    assert other == f"{'EfficientNet with SE':24}{'rate 0.2, decay 0.0005':22}75.5 76.5"
+    mine, other, plain, weights = worth.controls(known).splitlines()
+    assert mine == f"{'EfficientNet with SE':24}{'rate 0.2, decay 5e-05':24}71.0 72.0"
+    assert other == f"{'':24}{'rate 0.2, decay 0.0005':24}75.5 76.5"
+    assert plain == f"{'MobileNetV2 (zoo)':24}{'rate 0.2, decay 5e-05':24}70.0"
+    assert weights == f"{'  other first weights':24}{'rate 0.2, decay 5e-05':24}73.3"
     ((key, pair),) = worth.anew(known).items()
     assert key == ("EfficientNet with SE", 2) and (pair.only_first, pair.only_second, pair.total) == (110, 60, 5000)
     assert pair.difference == 0.01
@@ -116,11 +118,31 @@ def test_the_prose_tells_the_rows():
     best = (shuffle, resnet, without_se)
     assert f"end within {max(best) - min(best):.1f} points of each other, four to five above MobileNetV2" in prose
     assert round(min(best) - v2) == 4 and round(max(best) - v2) == 5 and with_se < min(best)
-    lost = [a - b for a, b in zip(points["EfficientNet without SE"], points["EfficientNet with SE"], strict=True)]
-    told = re.search(r"Seed by seed SE \*lost\* ([\d.]+), ([\d.]+) and ([\d.]+) points", prose)
-    assert [float(number) for number in told.groups()] == pytest.approx(lost, abs=0.051)
+    lost = without_se - with_se
+    assert f"With SE it is {lost:.1f} points less" in prose
+    told = worth.apart(points, "EfficientNet with SE", "EfficientNet without SE")
+    assert told.endswith(" to +3.1)") and f"{-lost:+.1f} (-4.2 to -0.8)".replace("+-", "-") in told
     rows = worth.trained()
-    assert rows["MobileNetV2 (zoo)"][0]["parameters"] / rows["ResNet-20"][0]["parameters"] == pytest.approx(14, abs=0.6)
-    assert {row["lr"] for row in rows["ShuffleNetV2"]} == {0.4}, "the edge of the grid"
+    assert rows["MobileNetV2 (zoo)"][0]["parameters"] / rows["ResNet-20"][0]["parameters"] == pytest.approx(
+        1 / 0.07, abs=1
+    )
+    assert [rows[name][0]["lr"] for name in ("ShuffleNetV2", "ResNet-20")] == [0.4, 0.1], "the edges of the grid"
     epochs = {row["epochs"] for each in rows.values() for row in each}
     assert epochs == {4} and "four passes over the 45,000 images" in prose
+
+
+def test_networks_are_apart_by_all_deviations_and_by_their_own_differences():
+    first, second = worth.apart(VALUES, "B", "A").splitlines()
+    half = HALF * 2**0.5  # of a difference
+    assert first == f"B against A: +4.0 ({4 - half:+.1f} to {4 + half:+.1f})"
+    own = 4.303 * 1 / 3**0.5  # differences 5, 4, 3: a deviation of 1, two degrees of freedom
+    assert second == f"by its own differences +5.0 +4.0 +3.0: +4.0 ({4 - own:+.1f} to {4 + own:+.1f})"
+
+
+def test_passes_are_means_over_seeds(monkeypatch):
+    rows = [{"network": name, "seed": seed, "epoch": epoch, "validation_accuracy": 0.5 + seed / 100 + epoch / 10}
+            for name in small.NETWORKS for epoch in (2, 1) for seed in (0, 1)]  # fmt: skip
+    monkeypatch.setattr(worth, "read_results", {"blocks_curves.csv": rows}.__getitem__)
+    for after in worth.passes().values():
+        assert after == pytest.approx([60.5, 70.5])
+    assert list(worth.passes()) == [worth.label(name) for name in small.NETWORKS]
