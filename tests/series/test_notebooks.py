@@ -21,7 +21,7 @@ NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").glob("**/*.ipynb") if ".ipynb
 LESSONS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 WITH_EXERCISES = [path for path in LESSONS if not path.name.startswith("00")]
 NUMBERED = [path for path in LESSONS if path.name[0].isdigit()]  # in the order in which they are read
-MANY_PICTURES = ("02", "05", "08", "11")
+MANY_PICTURES = ("02", "05", "08", "09b", "11")
 LONG_CELLS = ("05", "08")  # tables and loops that are what the lesson shows
 
 
