@@ -152,10 +152,7 @@ def test_the_prose_tells_the_controls():
     known = worth.trained()
     page = nbformat.read(ROOT / "notebooks" / "09b_on_equal_terms.ipynb", 4)
     prose = "\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
-    numbers = [[float(word) for word in line.split() if "." in word][-1] for line in worth.controls(known).splitlines()]
-    own, other, zoo, weights = (
-        (numbers[i] for i in (2, 3, 0, 1)) if "MobileNet" in worth.controls(known)[:9] else numbers
-    )
+    own, other, zoo, weights = (float(line.split()[-1]) for line in worth.controls(known).splitlines())
     assert f"by the other's decay SE ends at {other} %" in prose and other - own < 2
     assert f"from other first weights MobileNetV2 at {weights}, not higher" in prose and weights < zoo
     assert all(abs(change.difference) < 0.003 for change in worth.anew(known).values())
