@@ -477,6 +477,21 @@ def test_a_button_pressed_while_another_works_has_its_turn_next(page, pause):
     assert [button.description for button in one.buttons.values()] == ["Slowly", "Keep"]
 
 
+def test_an_error_of_the_first_button_stays_in_view(page):
+    """What waited for its turn is given up: otherwise it would draw over the error before anybody has read it."""
+    started = []
+    one = small(actions={"Break": lambda **_: 1 / 0, "Keep": lambda **_: started.append("Keep")})
+
+    async def hands():
+        for label in ("Break", "Keep"):
+            one.buttons[label].click()
+
+    page(hands)
+    assert not started and "ZeroDivisionError" in one.words.value
+    one.act("Keep")
+    assert started == ["Keep"] and not one.error
+
+
 def test_a_press_means_what_the_reader_sees(page):
     """A slider's last value may arrive after the press that followed it."""
     started = []
