@@ -44,7 +44,7 @@ def two_intervals(rows: Sequence[Mapping]) -> Drawn:
             _bar(axis, 100 * row["low"], 100 * row["high"], place + 0.12 * step - 0.1, "sky", 4,
                  "over images, of one training" if place == step == 0 else "")  # fmt: skip
             axis.plot(100 * row["accuracy"], place + 0.12 * step - 0.1, "o", color=COLOURS["blue"], markersize=5)
-        if len(mine) > 1:
+        if len(mine) > 2:  # two may agree by luck, and their bar would look like knowledge
             low, high = over_seeds(values)
             _bar(axis, low, high, place - 0.28, "orange", 4, "over trainings, of their mean" if not words else "")
             axis.plot(sum(values) / len(values), place - 0.28, "D", color=COLOURS["vermillion"], markersize=5)
@@ -60,7 +60,7 @@ def two_intervals(rows: Sequence[Mapping]) -> Drawn:
     axis.legend(loc="lower left", fontsize=9)
     return figure, (
         f"A row for each of {len(widths)} widths: a dot with a narrow interval over images for each training, and "
-        f"where there are several the wide interval over trainings. Width {'; '.join(words)} %."
+        f"where there are three or more the interval over trainings. Width {'; '.join(words)} %."
     )
 
 
