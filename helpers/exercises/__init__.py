@@ -235,7 +235,7 @@ class Exercise:
     def _plain(self, value):
         if not isinstance(value, str):
             return repr(value)
-        text = re.sub(r"[-_@,]|(?<=\d)(?=[a-z])", " ", value.casefold())
+        text = re.sub(r"[-_@,=]|(?<=\d)(?=[a-z])", " ", value.casefold())
         if self.ignored:
             text = re.sub(rf"(?<![a-z])(?:{self.ignored})(?![a-z])", " ", text)
         return " ".join(re.sub(r"\d+(?:\.\d+)?", lambda number: f"{float(number[0]):g}", text).split())

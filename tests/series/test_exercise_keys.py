@@ -357,7 +357,7 @@ def files_that_are_set_aside():
     picture, names = Image.new("RGB", (40, 40), "red"), {}
     for name, kind, more in (
         ("a PNG called photo", "PNG", {}),
-        ("a GIF", "GIF", {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]}),
+        ("a moving GIF", "GIF", {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]}),
         ("a CMYK JPEG", "JPEG", {}),
     ):
         file = io.BytesIO()

@@ -69,7 +69,7 @@ EXERCISES = {
             "Start positions from 0 to 8, both included; and each crop can also be mirrored.": 8 * 8,
             "You have one direction only; the window moves down as well as to the right.": 2 * 9,
             "The flip is another choice for each crop: multiply, don't add.": 9 * 9 + 2,
-            "Half of that is missing: the padding is on both sides.": 2 * 4 * 4,
+            "The padding is on both sides, and the first and the last position both count.": 2 * 4 * 4,
             "Each direction has its own start position: multiply them, don't add.": 2 * (9 + 9),
         },
         hint="How many start positions downwards, how many to the right, and how many directions?",

@@ -55,7 +55,7 @@ def _wrong_positions(pair, labels, wanted) -> str | None:
         return None
     if labels[training].bincount(minlength=len(wanted)).tolist() == wanted:
         return "the first part has the images of the second"
-    if len(set(counts)) == 1:
+    if len(set(counts)) == 1 < len(set(wanted)):
         return "every class gives the same number, although they differ in size"
     return "not every class gives its share, round(fraction × its images), to validation"
 
@@ -82,7 +82,7 @@ def crop_verdict(image: torch.Tensor, padding: int) -> Callable:
             if crop.ndim != 3 or crop.shape[2] != image.shape[2]:
                 return "the result is no longer [height, width, 3] (F.pad counts from the last dimension, the channels)"
             if crop.shape != image.shape:
-                larger = crop.shape[0] > height
+                larger = crop.shape[0] > height or crop.shape[1] > width
                 return f"the result is {'larger' if larger else 'not as large'} as the image".replace(
                     "er as", "er than"
                 )

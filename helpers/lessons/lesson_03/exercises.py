@@ -247,6 +247,7 @@ EXERCISES = {
             "Those are a dense layer's MACs over a depthwise layer's bytes: each channel has one kernel here.": 143.79,
             "That is bytes per MAC; turn it over.": 0.8902,
             "That is MACs per bit.": 0.14042,
+            "That is 9/8, without the weights: they are read, too.": 1.13,
         },
         hint="How many MACs are there for each value that is written? How many values are read and written?",
         unit="MACs per byte",

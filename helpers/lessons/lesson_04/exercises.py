@@ -159,7 +159,7 @@ EXERCISES = {
         {
             "That layer has width 1.0, with 32 channels; at width 0.75 there are 24.": 10_838_016,
             "That counts at 224 × 224, the size of the input; positions of the output count.": 32_514_048,
-            "That is the classifier; without it 324.7 million are left, which rounds to 325.": 768_000,
+            "That is the classifier; without it 324.6 million are left, which rounds to 325.": 768_000,
             "That is all that is left. The MACs of the one layer left out are asked.": 317_271_936,
             "That is the whole network. Look for one layer of about 8 million.": 325_400_448,
         },

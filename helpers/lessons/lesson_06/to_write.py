@@ -1,5 +1,7 @@
 """Exercises 6.1, 6.5, 6.7, 6.8 and 6.10: functions to write, right ones and the mistakes people make in them."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -202,7 +204,7 @@ KEEP_STILL = CodeExercise(
     "keep_still",
     (
         Case("for a flat network", FLAT, use=modes),
-        Case("for a network in evaluation mode", FLAT.eval(), use=modes),
+        Case("for a network in evaluation mode", copy.deepcopy(FLAT).eval(), use=modes),
         Case("for layers inside of layers", Nested(), use=modes),
         Case("for layers inside of layers, in evaluation mode", Nested().eval(), use=modes),
     ),

@@ -91,7 +91,6 @@ EXERCISES = {
             "That is the part of the nine others; the true class has its part too.": 9 * 0.01 * _UNSURE,
             "That is knowing nothing, −ln 0.1.": math.log(10),
         },
-        tolerance=0.001,
         digits=3,
         hint="Targets 0.91 once and 0.01 nine times; sum −target · ln(target).",
     ),

@@ -44,7 +44,7 @@ EXERCISES = {
         {
             "That is the recall: of the cats, the share that is found.": 0.9,
             "Weigh the two by how many there are: 10 cats and 990 others in 1,000 images.": 0.9 / 0.95,
-            "There are 990 others in 1,000 images, not 1,000; and those found count below the line as well.": 9 / 50,
+            "Below the line is all that is called cat: the cats that were found, and 5 % of the 990 others.": 9 / 50,
             "Below the line is all that is called cat: the cats that were found, too.": 9 / 49.5,
             "Of 10 cats only 9 are found.": 10 / 59.5,
             "That is the share of alarms that are false.": 49.5 / 58.5,
@@ -84,7 +84,7 @@ EXERCISES = {
             "That is the difference over the ten images that differ.": 0.8,
         },
         unit="share",
-        digits=2,
+        digits=3,
         tolerance=0.0006,  # 0.0215 may be rounded once more
         hint="Ten tosses have 2¹⁰ = 1,024 equally likely rows. In how many are there 0, 1, 9 or 10 heads?",
     ),

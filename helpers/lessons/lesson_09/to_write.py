@@ -116,6 +116,14 @@ def run(block, *given, x):
         return made(x)
 
 
+def run_switched_off(block, *given, x):
+    """The same with the residual switched off, as the page does further down."""
+    made = fill(block(*given)).eval()
+    made.residual = False
+    with torch.no_grad():
+        return made(x)
+
+
 class _NoResidual(InvertedResidual):
     def forward(self, x):
         return self.layers(x)
@@ -133,9 +141,21 @@ class _AddsByChannels(InvertedResidual):
         self.residual = channels_in == channels_out
 
 
+class _AddsByShape(InvertedResidual):
+    def forward(self, x):
+        y = self.layers(x)
+        return x + y if x.shape == y.shape else y
+
+
 class _AddsAlways(InvertedResidual):
     def forward(self, x):
         return x + self.layers(x)
+
+
+class _KeepsAlways(InvertedResidual):
+    def __init__(self, channels_in, channels_out, expansion, stride, kernel, layer):
+        super().__init__(channels_in, channels_out, expansion, stride, kernel, layer)
+        self.residual = True
 
 
 class _GroupsOfTheInput(InvertedResidual):
@@ -162,7 +182,7 @@ def _after(activation, everywhere):
     class After(InvertedResidual):
         def forward(self, x):
             y = super().forward(x)
-            return activation(y) if everywhere or y.shape == x.shape else y
+            return activation(y) if everywhere or self.residual else y
 
     return After
 
@@ -234,6 +254,7 @@ BLOCK = CodeExercise(
         Case("with other channels out than in", 8, 12, 6, 1, 5, lite_norm, use=run, x=draw(2, 8, 6, 6)),
         Case("with expansion 1", 8, 8, 1, 1, 3, lite_norm, use=run, x=draw(2, 8, 6, 6)),
         Case("with stride 2 and the same channels", 8, 8, 6, 2, 3, lite_norm, use=run, x=8 * draw(2, 8, 8, 8)),
+        Case("with residual set to False", 8, 8, 6, 1, 3, conv_norm, use=run_switched_off, x=draw(2, 8, 7, 7)),
     ),
     InvertedResidual,
     "the block of lesson 4, with the kernel and the layers left open: three families of networks are made of it.",
@@ -241,7 +262,8 @@ BLOCK = CodeExercise(
         "Where stride is 1 and both ends have the same channels, the input is added.": _NoResidual,
         "Stride 1 alone does not suffice: both ends must have the same channels for a sum.": _AddsByStride,
         "The same channels do not suffice: with stride 2 what comes out is smaller than what went in.": _AddsByChannels,
-        "The input is added only where both ends have the same shape: stride 1 and as many channels.": _AddsAlways,
+        "The input is added only where both ends have the same shape: stride 1 and as many channels.": (_AddsAlways, _KeepsAlways),
+        "Right for every shape; but ask self.residual, because the page switches one off by it.": _AddsByShape,
         "The projection has no activation: call layer(…, act=None).": _Activated,
         "There is no activation after the sum.": (
             _after(F.relu6, everywhere=True),

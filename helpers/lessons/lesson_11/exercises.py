@@ -6,20 +6,22 @@ from helpers.lessons.lesson_11.to_write import CHEAPEST, GRAD_CAM, NEAR_PAIRS, O
 EXERCISES = {
     "11.1": Exercise(
         frozenset({"half a JPEG", "Thumbs.db", "a HEIC"}),
-        "the half is damaged, Thumbs.db is Windows' own note, and a HEIC must be exported first. What a file is called "
-        "does not matter, only what is in it.",
+        "the half is damaged, Thumbs.db is Windows' own note, and a HEIC must be exported first. What systems leave "
+        "behind is known by its name; of all other files only what is in them counts.",
         {
             "A name in another script or without an ending is no reason: what is in the file counts.": frozenset(
                 {"half a JPEG", "Thumbs.db", "a HEIC", "a PNG called photo"}
             ),
-            "A moving GIF is used: its first picture.": frozenset({"half a JPEG", "Thumbs.db", "a HEIC", "a GIF"}),
+            "A moving GIF is used: its first picture.": frozenset(
+                {"half a JPEG", "Thumbs.db", "a HEIC", "a moving GIF"}
+            ),
             "A print shop's CMYK is turned into RGB, and used.": frozenset(
                 {"half a JPEG", "Thumbs.db", "a HEIC", "a CMYK JPEG"}
             ),
             "Half a file is half a picture: it is damaged, and grey below.": frozenset({"Thumbs.db", "a HEIC"}),
             "Pillow does not read HEIC.": frozenset({"half a JPEG", "Thumbs.db"}),
         },
-        choices=("a PNG called photo", "a GIF", "a CMYK JPEG"),
+        choices=("a PNG called photo", "a moving GIF", "a CMYK JPEG"),
         hint="For each: does it hold one whole picture of a kind that Pillow reads?",
     ),
     "11.2": ON_WHITE,

@@ -272,6 +272,11 @@ def with_replacement(members, generator, fraction):
     return members[~torch.isin(members, drawn)], drawn
 
 
+def share_of_all(members, generator, fraction):  # where 60 images have three classes of 20
+    members, count = members[torch.randperm(len(members), generator=generator)], round(fraction * 60)
+    return members[count:], members[:count]
+
+
 def crop_with_padded_channels(image, padding):
     padded = torch.nn.functional.pad(image, (padding, padding, padding, padding))
     top, left = torch.randint(0, 2 * padding + 1, (2,)).tolist()
@@ -289,6 +294,7 @@ WRONG_WAYS = [
     ("2.2", std_of_bytes, "does not fit into a byte"),
     ("2.4", split_with(places_in_the_class), "inside each class"),
     ("2.4", split_with(cut_off), "rounded down"),
+    ("2.4", split_with(share_of_all), "not every class gives its share"),
     ("2.4", split_with(with_replacement), "come twice in the second part"),
     ("2.6", crop_with_padded_channels, "last dimension"),
     ("2.8", SheetOfDoubles, "float64 values instead of float32"),

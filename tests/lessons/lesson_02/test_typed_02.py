@@ -213,6 +213,12 @@ def up_to(last, count=2):
     return torch.randint(last + 1, (count,)).tolist()
 
 
+@typed("2.6", "The result is larger than the image")
+def crop_rows_only(image, padding):
+    down, _ = up_to(2 * padding)
+    return F.pad(image, (0, 0, padding, padding, padding, padding))[down : down + image.shape[0]]
+
+
 @typed("2.6", "The last start position never comes")
 def crop_short(image, padding):
     return window(image, padding, *(int(torch.randint(0, max(1, 2 * padding), ())) for _ in range(2)))

@@ -132,6 +132,11 @@ def test_the_sorting_machine_is_decided_by_more_than_a_seed(zoo):
     means = [dict(rows[0], accuracy=sum(row["accuracy"] for row in rows) / len(rows)) for rows in fits.values()]
     best, second = sorted(means, key=lambda row: -row["accuracy"])[:2]
     assert exercise("5.7").answer == f"V2 {best['width']} at {best['resolution']}"
+    for spelled in (
+        f"our V2 {best['width']} at {best['resolution']}",
+        f"V2 α = {best['width']} at {best['resolution']} px",
+    ):
+        assert exercise("5.7").judge(spelled)[0], "as the explorer and the page write it"
     seeds = [zoo[0.25, 32, seed]["accuracy"] for seed in (0, 1, 2)]
     assert best["accuracy"] - second["accuracy"] > max(seeds) - min(seeds)
     assert abs(best["macs"] / second["macs"] - 1) < 0.01

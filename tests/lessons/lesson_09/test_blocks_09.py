@@ -177,11 +177,11 @@ def block(joins=lambda stride, i, o: stride == 1 and i == o, groups=lambda i, wi
             self.widen = layer(channels_in, wide, 1) if expansion != 1 else None
             self.deep = layer(wide, wide, kernel, stride, groups=groups(channels_in, wide), **(second or {}))
             self.narrow = layer(wide, channels_out, 1, act=None)
-            self.joins = joins(stride, channels_in, channels_out)
+            self.residual = joins(stride, channels_in, channels_out)
 
         def forward(self, x):
             y = self.narrow(self.deep(self.widen(x) if self.widen else x))
-            return y + x if self.joins else y
+            return y + x if self.residual else y
 
     return InvertedResidual
 

@@ -118,15 +118,15 @@ def block(widen=None, middle=None, narrow=None, answer=None, wide_of=None, expan
             parts.append(middle(**given) if middle else layer(wide, wide, kernel, stride, groups=wide))
             parts.append(narrow(**given) if narrow else layer(wide, channels_out, 1, act=None))
             self.parts = nn.ModuleList(parts)
-            self.add = adds(**given) if adds else stride == 1 and channels_in == channels_out
+            self.residual = adds(**given) if adds else stride == 1 and channels_in == channels_out
 
         def forward(self, x):
             y = x
             for part in self.parts:
                 y = part(y)
             if answer:
-                return answer(x, y, self.add)
-            return x + y if self.add else y
+                return answer(x, y, self.residual)
+            return x + y if self.residual else y
 
     return Block
 
@@ -136,6 +136,7 @@ for words, name, wrong in (
     ("Stride 1 alone does not suffice", "by_stride", block(adds=lambda s, **_: s == 1)),
     ("The same channels do not suffice", "by_channels", block(adds=lambda a, b, **_: a == b)),
     ("The input is added only where both ends", "always", block(adds=lambda **_: True)),
+    ("Right for every shape", "by_shape", block(answer=lambda x, y, add: x + y if x.shape == y.shape else y)),
     (
         "groups is the number of channels that the depthwise layer sees",
         "groups_of_the_input",
