@@ -190,7 +190,7 @@ def test_wrong_answers_as_people_type_them(number, answer, words):
 
 def test_the_traced_numbers_are_torchs():
     scores = torch.tensor([2.0, 1.0, -1.0]).double()
-    assert "p   : " + " + ".join(f"{p:.3f}" for p in scores.softmax(0).tolist()) + " = 1\n" in printed(FIRST)
+    assert "p   : " + " + ".join(f"{p:.4f}" for p in scores.softmax(0).tolist()) + " = 1\n" in printed(FIRST)
     for label, name in enumerate(NAMES):
         loss = F.cross_entropy(scores[None], torch.tensor([label])).item()
         assert re.search(rf"if it is a {name} *: -ln [\d.]+ = {loss:.2f}\n", printed(FIRST))

@@ -136,6 +136,7 @@ for words, name, wrong in (
     ("Stride 1 alone does not suffice", "by_stride", block(adds=lambda s, **_: s == 1)),
     ("The same channels do not suffice", "by_channels", block(adds=lambda a, b, **_: a == b)),
     ("The input is added only where both ends", "always", block(adds=lambda **_: True)),
+    ("The input is added only where both ends", "always_unasked", block(answer=lambda x, y, add: x + y)),
     ("Right for every shape", "by_shape", block(answer=lambda x, y, add: x + y if x.shape == y.shape else y)),
     (
         "groups is the number of channels that the depthwise layer sees",
