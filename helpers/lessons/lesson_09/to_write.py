@@ -262,7 +262,10 @@ BLOCK = CodeExercise(
         "Where stride is 1 and both ends have the same channels, the input is added.": _NoResidual,
         "Stride 1 alone does not suffice: both ends must have the same channels for a sum.": _AddsByStride,
         "The same channels do not suffice: with stride 2 what comes out is smaller than what went in.": _AddsByChannels,
-        "The input is added only where both ends have the same shape: stride 1 and as many channels.": (_AddsAlways, _KeepsAlways),
+        "The input is added only where both ends have the same shape: stride 1 and as many channels.": (
+            _AddsAlways,
+            _KeepsAlways,
+        ),
         "Right for every shape; but ask self.residual, because the page switches one off by it.": _AddsByShape,
         "The projection has no activation: call layer(…, act=None).": _Activated,
         "There is no activation after the sum.": (
