@@ -53,7 +53,7 @@ EXERCISES = {
         "layer does not come down to a quarter of its size.",
         {
             "Biases stay in 32 bits: four bytes each.": 576 + 64 + 256,
-            "That leaves out the biases or the scales: each channel has one of both, four bytes each.": 576 + 256,
+            "That leaves out the biases or the scales: each channel has one of each, of four bytes.": 576 + 256,
             "Those are the weights alone.": 576,
             "A depthwise layer has nine weights a channel, not nine for each pair of channels.": 64 * 64 * 9 + 512,
             "The weights take one byte each now, not four.": 4 * 576 + 512,
