@@ -223,8 +223,8 @@ EXERCISES = {
     "5.7": Exercise(
         "V2 0.25 at 24",
         "both fit at almost the same cost, and their intervals are far apart: here few channels that see 24 pixels "
-        "beat many that see 16. It also has a third of the weights. Two trainings and "
-        "one: the nearest pair is 5.5 points apart.",
+        "beat many that see 16. It also has a third of the weights. Three trainings "
+        "each: even the nearest pair is 1.5 points apart.",
         _zoo(
             2e6,
             {

@@ -7,7 +7,7 @@ from helpers.evaluation import mean_interval, pooled
 from helpers.lessons.lesson_05.networks import Result
 
 EQUAL_ON_IMAGENET = ((1.0, 96), (0.5, 160), (0.35, 224))  # (width, pixels) of 50 to 60 million MACs
-EQUAL_OURS = (((0.25, 24), (0.5, 16)), ((0.35, 32), (0.5, 24)))  # about 2 and about 5 million
+EQUAL_OURS = (((0.25, 24), (0.5, 16)), ((0.35, 32), (0.5, 24), (0.75, 16)))  # about 2 and about 5 million
 
 
 def zoo(trained: Mapping[tuple[float, int], Sequence[dict]]) -> str:
@@ -46,7 +46,7 @@ def seeds(rows: Sequence[dict]) -> str:
 
 
 def equal_macs(v2: Sequence[Result], trained: Mapping[tuple[float, int], Sequence[dict]]) -> str:
-    """Networks of about the same cost: three of ImageNet's, and two pairs of ours with each of their trainings."""
+    """Networks of about the same cost: three of ImageNet's, then two and three of ours with each of their trainings."""
     lines = [
         f"ImageNet  α {row.width:4} at {row.resolution:3} pixels: {row.macs / 1e6:5.1f}M MACs  {row.top1:.1f} %"
         for row in v2
