@@ -212,7 +212,8 @@ def test_our_own_chart_shows_intervals_and_seeds():
         assert bars[place] == [round(100 * row["low"], 6), round(100 * row["high"], 6)]
     rings = [at(line)[0] for line in seen.axes.lines if line.get_color() == "#777777" and line.get_marker() == "o"]
     others = [row for row in read_results("zoo.csv") if row["seed"] > 0]
-    assert sorted(rings) == sorted((row["macs"] / 1e6, pytest.approx(100 * row["accuracy"])) for row in others)
+    wanted = sorted((row["macs"] / 1e6, 100 * row["accuracy"]) for row in others)
+    assert sorted(rings) == [pytest.approx(pair) for pair in wanted]
     assert seen.a.get_visible() and at(seen.a) == [(24.461312, pytest.approx(87.04))]
 
 
