@@ -62,7 +62,7 @@ EXERCISES = {
         "per cent of them is more than all unusual scenes together.",
         {
             "That is the share of unusual scenes that are reported. Of the reported ones, how many are unusual?": 0.9,
-            "That is the share of normal scenes that are not reported; or you took half of them for unusual.": 0.99,
+            "That is the share of normal scenes not reported; or you took half of all scenes for unusual.": 0.99,
             "That divides true alarms by false alarms. All alarms stand below the line.": 900 / 9_990,
             "That is the share of false alarms among all alarms.": 9_990 / 10_890,
             "That is how often a scene is reported at all.": 10_890 / 1_000_000,
