@@ -55,7 +55,7 @@ def _wrong_positions(pair, labels, wanted) -> str | None:
         return None
     if labels[training].bincount(minlength=len(wanted)).tolist() == wanted:
         return "the first part has the images of the second"
-    if len(set(counts)) == 1 < len(set(wanted)):
+    if len(set(counts)) == 1 and len(set(wanted)) > 1:
         return "every class gives the same number, although they differ in size"
     return "not every class gives its share, round(fraction × its images), to validation"
 

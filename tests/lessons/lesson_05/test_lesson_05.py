@@ -137,6 +137,9 @@ def test_the_sorting_machine_is_decided_by_more_than_a_seed(zoo):
         f"V2 α = {best['width']} at {best['resolution']} px",
     ):
         assert exercise("5.7").judge(spelled)[0], "as the explorer and the page write it"
+    first, others = (fits[one["width"], one["resolution"]] for one in (best, second))
+    nearest = 100 * (min(row["accuracy"] for row in first) - max(row["accuracy"] for row in others))
+    assert f"the nearest pair is {nearest:.1f} points apart" in exercise("5.7").why and len(first) == len(others) == 3
     seeds = [zoo[0.25, 32, seed]["accuracy"] for seed in (0, 1, 2)]
     assert best["accuracy"] - second["accuracy"] > max(seeds) - min(seeds)
     assert abs(best["macs"] / second["macs"] - 1) < 0.01

@@ -9,6 +9,7 @@ from torch import nn
 from helpers.batches import Batches
 from helpers.data import CLASSES, ImageSet
 from helpers.evaluation import predict
+from helpers.exercises import exercise
 from helpers.lessons.lesson_06 import article, transfer
 from helpers.models import Pretrained
 from helpers.results import read_results, stored
@@ -213,3 +214,9 @@ def test_the_article_is_complete():
         wanted = [(step, seed, look) for step in steps for seed in seeds
                   for look in range(1, 1 + (article.LOOKS if step == steps[0] else 1))]  # fmt: skip
         assert [(row["step"], row["seed"], row["look"]) for row in article.found(part)] == wanted
+
+
+def test_two_digits_are_two_digits_in_6_11():
+    """72.154 − 71.878 = 0.276: rounded or as it is, and 0.27 from numbers that were rounded first; no neighbour."""
+    taken = {value: exercise("6.11").judge(value)[0] for value in (0.276, 0.28, 0.27, 0.25, 0.26, 0.29, 0.30)}
+    assert [value for value, right in taken.items() if right] == [0.276, 0.28, 0.27]
